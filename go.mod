@@ -1,0 +1,3 @@
+module github.com/inlaybuild/inlay
+
+go 1.26
