@@ -1,0 +1,114 @@
+package tree
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/inlaybuild/inlay/digest"
+)
+
+// Source has the encoded nodes of trees. Implementations are pointers, and
+// answer several goroutines at once.
+type Source interface {
+	// Node gives the encoded node that d names. The error for one that is not
+	// there is [ErrMissingNode] or wraps it.
+	Node(ctx context.Context, d digest.Digest) ([]byte, error)
+}
+
+// Load gives the tree that d names. Only its root is read; the rest is loaded
+// from src when it is needed.
+func Load(ctx context.Context, src Source, d digest.Digest) (Tree, error) {
+	b, err := src.Node(ctx, d)
+	if err != nil {
+		return Tree{}, err
+	}
+	return decodeRoot(b, src)
+}
+
+// Saved is a tree that was given to a sink by [Save].
+type Saved struct {
+	Digest digest.Digest // for Load
+
+	home  Source
+	lists []*list
+	links []*linkList
+}
+
+// Done says that the sink has kept the nodes for good: later calls of Save with
+// the same home pass them by.
+func (s *Saved) Done() {
+	for _, l := range s.lists {
+		l.home.Store(&s.home)
+	}
+	for _, l := range s.links {
+		l.home.Store(&s.home)
+	}
+}
+
+// Save gives put every node of t that is not yet in home, children before
+// parents, and t's root at last. It costs what is new. Call [Saved.Done] when
+// the nodes are safe.
+func Save(ctx context.Context, t Tree, home Source, put func(d digest.Digest, node []byte) error) (*Saved, error) {
+	s := &saver{ctx: ctx, put: put, seen: map[*list]bool{}, saved: &Saved{home: home}}
+	if err := s.parts(t); err != nil {
+		return nil, err
+	}
+	b := t.encode()
+	s.saved.Digest = digest.Of(b)
+	return s.saved, put(s.saved.Digest, b)
+}
+
+type saver struct {
+	ctx   context.Context // of the one call of Save that made it
+	put   func(d digest.Digest, node []byte) error
+	seen  map[*list]bool
+	saved *Saved
+}
+
+func (s *saver) parts(t Tree) error {
+	if t.list != nil {
+		if err := s.list(t.list); err != nil {
+			return err
+		}
+	}
+	l := t.links
+	if l == nil || isHome(&l.home, s.saved.home) {
+		return nil
+	}
+	groups, err := l.load(s.ctx)
+	if err != nil {
+		return err
+	}
+	s.saved.links = append(s.saved.links, l)
+	return s.put(l.digest(), encodeLinks(groups))
+}
+
+func (s *saver) list(l *list) error {
+	if s.seen[l] || isHome(&l.home, s.saved.home) {
+		return nil
+	}
+	s.seen[l] = true
+	b, err := l.load(s.ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range b.kids {
+		if err := s.list(k); err != nil {
+			return err
+		}
+	}
+	for _, c := range b.children {
+		if t, ok := c.Entry.(Tree); ok {
+			if err := s.parts(t); err != nil {
+				return err
+			}
+		}
+	}
+	s.saved.lists = append(s.saved.lists, l)
+	return s.put(l.digest(), b.encode())
+}
+
+func isHome(at *atomic.Pointer[Source], home Source) bool {
+	p := at.Load()
+	return p != nil && *p == home
+}
