@@ -1,6 +1,6 @@
 module github.com/inlaybuild/inlay
 
-go 1.26.6
+go 1.26.8
 
 require (
 	cyphar.com/go-pathrs v0.2.6 // indirect
@@ -46,6 +46,7 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
 )
 
 tool github.com/opencontainers/runc

@@ -138,6 +138,9 @@ func (d *Draft) Tree(ctx context.Context) (Tree, error) {
 	if err := checkLinks(ctx, t, groups); err != nil {
 		return Tree{}, err
 	}
+	if groups, err = t.wholeGroups(ctx, groups); err != nil {
+		return Tree{}, err
+	}
 	t, _, _, err = t.link(ctx, groups)
 	return t, err
 }

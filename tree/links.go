@@ -207,7 +207,7 @@ func (e *linkEditor) finish() (*linkList, []move) {
 }
 
 // link makes one group of each list of paths, which lie at or below t and are
-// clean and relative. It gives the first path of each group, and what the
+// clean and relative; each list has the whole of the groups that it touches. It gives the first path of each group, and what the
 // directory above must know of groups that were there.
 func (t Tree) link(ctx context.Context, groups [][]string) (Tree, []string, []move, error) {
 	below := map[string][]int{} // child to the groups with paths below it
