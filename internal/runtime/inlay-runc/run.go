@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/inlaybuild/inlay/internal/runtime/wire"
+	_ "github.com/opencontainers/cgroups/devices" // device rules
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
@@ -57,6 +58,7 @@ func run(request *wire.Request) (report wire.Report, err error) {
 	}
 	started := time.Now()
 	report.StartedUnixNano = started.UnixNano()
+	go forward()
 	releaseStreams()
 	state, err := process.Wait()
 	if state == nil {
