@@ -1,0 +1,251 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/inlaybuild/inlay/digest"
+	"golang.org/x/sys/unix"
+)
+
+// Changes are what a commit writes beside blobs and nodes.
+type Changes struct {
+	Results map[digest.Digest]Record // by action key; an old value is replaced
+	Refs    map[string]Record        // by name; an old value is replaced
+}
+
+// Commit writes results and refs that name only what is in the store already.
+func (s *Store) Commit(ctx context.Context, ch Changes) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	in := &Ingest{s: s, seen: true}
+	return in.Commit(ctx, ch)
+}
+
+// Commit makes everything visible that was written, with results and refs that
+// name it, and ends the ingest. When it returns without an error all of it is on
+// the disk; when it fails, nothing has a name. What a node or a record names
+// must be in the ingest or in the store: else the error is [ErrIncomplete], or
+// the References' own error.
+func (in *Ingest) Commit(ctx context.Context, ch Changes) error {
+	err := in.commit(ctx, ch)
+	if err != nil {
+		err = fmt.Errorf("commit: %w", err)
+	}
+	return errors.Join(err, in.Abort())
+}
+
+func (in *Ingest) commit(ctx context.Context, ch Changes) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.done {
+		return errEnded
+	}
+	s := in.s
+	blobs := in.digests()
+	fresh := append([]digest.Digest{}, blobs...)
+	for _, n := range in.nodes {
+		fresh = append(fresh, n.Digest)
+	}
+	if err := in.flush(blobs); err != nil {
+		return err
+	}
+	if err := in.complete(ctx, ch); err != nil {
+		return err
+	}
+	// From here on the collector knows what is new.
+	if err := s.gate.enter(ctx); err != nil {
+		return err
+	}
+	s.claim(false, fresh)
+	s.gate.leave()
+	if err := in.place(blobs); err != nil {
+		return err
+	}
+	if len(in.nodes) > 0 || len(ch.Results) > 0 || len(ch.Refs) > 0 {
+		if err := s.db.write(ctx, true, func(c *conn) error { return in.record(c, ch) }); err != nil {
+			return err
+		}
+	}
+	s.lease.know(fresh...)
+	return nil
+}
+
+// flush brings the new files to the disk.
+func (in *Ingest) flush(blobs []digest.Digest) error {
+	if len(blobs) == 0 {
+		return nil
+	}
+	names := make([]string, len(blobs))
+	for i, d := range blobs {
+		names[i] = in.files[d].name
+	}
+	return flushFiles(in.dir, names)
+}
+
+// complete checks that everything which is named is here or in the store, and
+// claims it. With it a node is in the store only if all below it is.
+func (in *Ingest) complete(ctx context.Context, ch Changes) error {
+	var nodes, blobs []digest.Digest
+	for _, n := range in.nodes {
+		sub, bodies, err := in.s.opts.References(n.Data)
+		if err != nil {
+			return fmt.Errorf("node %s: %w", n.Digest, err)
+		}
+		nodes, blobs = in.strange(nodes, sub, bodies, blobs)
+	}
+	for _, r := range ch.Results {
+		nodes, blobs = in.strange(nodes, r.Trees, r.Blobs, blobs)
+	}
+	for _, r := range ch.Refs {
+		nodes, blobs = in.strange(nodes, r.Trees, r.Blobs, blobs)
+	}
+	nodes, blobs = in.s.lease.unheld(nodes), in.s.lease.unheld(blobs)
+	in.seen = in.seen || len(blobs) > 0
+	missing, err := in.s.Hold(ctx, nodes, blobs)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: %s (and %d more)", ErrIncomplete, missing[0], len(missing)-1)
+	}
+	return nil
+}
+
+// strange adds those of sub and bodies that this ingest does not bring.
+func (in *Ingest) strange(nodes, sub, bodies, blobs []digest.Digest) (n, b []digest.Digest) {
+	for _, d := range sub {
+		if _, ok := in.queue[d]; !ok {
+			nodes = append(nodes, d)
+		}
+	}
+	for _, d := range bodies {
+		if _, ok := in.files[d]; !ok {
+			blobs = append(blobs, d)
+		}
+	}
+	return nodes, blobs
+}
+
+// renaming is the name of a file that says: blobs of this ingest may be visible
+// whose directory is not flushed yet.
+const renaming = "renaming"
+
+// place moves the new files to their names and flushes the directories.
+func (in *Ingest) place(blobs []digest.Digest) error {
+	s := in.s
+	if len(blobs) > 0 {
+		f, err := os.OpenFile(filepath.Join(in.path, renaming), os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	dirs := map[string]struct{}{}
+	for _, d := range blobs {
+		name := s.locate(d).name
+		if err := in.placeOne(d, name); err != nil {
+			return err
+		}
+		dirs[name[:2]] = struct{}{}
+	}
+	others := false
+	if in.seen || len(blobs) > 0 {
+		var err error
+		if others, err = s.unflushed(in.path); err != nil {
+			return err
+		}
+	}
+	if err := s.flushDirs(dirs, others); err != nil {
+		return err
+	}
+	if len(blobs) > 0 {
+		return os.Remove(filepath.Join(in.path, renaming))
+	}
+	return nil
+}
+
+func (in *Ingest) placeOne(d digest.Digest, name string) error {
+	s, p := in.s, in.files[d]
+	err := renameNew(in.dir, p.name, s.blobs, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // somebody removed the empty directory
+		if err := mkdir(s.path("blobs", name[:2])); err != nil {
+			return err
+		}
+		if err := s.blobs.Sync(); err != nil {
+			return err
+		}
+		return renameNew(in.dir, p.name, s.blobs, name)
+	case errors.Is(err, fs.ErrExist):
+		ok, err := s.present(d, p.size)
+		if ok || err != nil {
+			in.seen = true
+			return err // the file here goes with the directory
+		}
+		// What is there lost its bytes.
+		return os.Rename(filepath.Join(in.path, p.name), s.path("blobs", name))
+	}
+	return err
+}
+
+// unflushed tells whether another ingest is between renaming and flushing, or
+// died there: a blob that was seen may be one of its.
+func (s *Store) unflushed(own string) (bool, error) {
+	list, err := os.ReadDir(s.path("ingest"))
+	if err != nil {
+		return false, err
+	}
+	for _, e := range list {
+		p := s.path("ingest", e.Name())
+		if p == own {
+			continue
+		}
+		if unix.Access(filepath.Join(p, renaming), unix.F_OK) == nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// flushDirs flushes some of the directories below blobs/, or everything.
+func (s *Store) flushDirs(dirs map[string]struct{}, everything bool) error {
+	const each = 32
+	if everything || len(dirs) > each {
+		return flushAll(s.blobs)
+	}
+	for d := range dirs {
+		if err := syncDir(s.path("blobs", d)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record is the transaction that gives names.
+func (in *Ingest) record(c *conn, ch Changes) error {
+	now := in.s.opts.Now()
+	for _, n := range in.nodes {
+		if err := c.putNode(n.Digest, n.Data); err != nil {
+			return err
+		}
+	}
+	for key, r := range ch.Results {
+		if err := c.putResult(key, r, now); err != nil {
+			return err
+		}
+	}
+	for name, r := range ch.Refs {
+		if err := c.putRef(name, r, now); err != nil {
+			return err
+		}
+	}
+	return in.s.putUsed(c)
+}

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryFlock takes a kernel lock on the open file f, which ends when f is closed
+// or the process dies. It does not wait: ok tells whether the lock was free.
+func tryFlock(f *os.File, how int) (ok bool, err error) {
+	for {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return false, nil
+		case !errors.Is(err, unix.EINTR):
+			return false, &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+		}
+	}
+}
+
+// flock is tryFlock that waits, at most as long as said.
+func flock(ctx context.Context, f *os.File, how int, wait time.Duration) error {
+	pause := 20 * time.Microsecond
+	for start := time.Now(); ; {
+		if ok, err := tryFlock(f, how); ok || err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if time.Since(start) > wait {
+			return fmt.Errorf("%s: %w: another process has held its lock for %v", f.Name(), ErrBusy, wait)
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, 2*time.Millisecond)
+	}
+}
+
+func unlock(f *os.File) error {
+	return unix.Flock(int(f.Fd()), unix.LOCK_UN)
+}
+
+// lockFile makes the file at path and locks it; closing it unlocks.
+func lockFile(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(ctx, f, unix.LOCK_EX, wait); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// linked tells whether path still names the open file f: a collector may have
+// removed it between open and lock.
+func linked(f *os.File, path string) (bool, error) {
+	a, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(a, b), err
+}
+
+// makeOwned makes a directory of a name that is new and holds its lock. The
+// directory is given up when the file is closed or the process dies.
+func makeOwned(path func() string) (*os.File, string, error) {
+	for range 100 {
+		p := path()
+		if err := os.Mkdir(p, 0o700); errors.Is(err, os.ErrExist) {
+			continue
+		} else if err != nil {
+			return nil, "", err
+		}
+		f, err := os.Open(p)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // reclaimed before it was locked
+		} else if err != nil {
+			return nil, "", err
+		}
+		ok, err := tryFlock(f, unix.LOCK_EX)
+		if ok && err == nil {
+			if ok, err = linked(f, p); ok && err == nil {
+				return f, p, nil
+			}
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, "", err
+		}
+	}
+	return nil, "", fmt.Errorf("no new directory after 100 attempts: %w", ErrBusy)
+}
