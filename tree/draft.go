@@ -16,6 +16,7 @@ import (
 type Draft struct {
 	base  Tree
 	attr  Attr
+	fill  Tree // has the names that are in neither base nor names
 	names map[string]edited
 	links [][]string
 }
@@ -50,7 +51,10 @@ func (d *Draft) Get(ctx context.Context, name string) (e Entry, ok bool, err err
 		}
 		return c.entry, c.entry != nil, nil
 	}
-	return d.base.Get(ctx, name)
+	if e, ok, err := d.base.Get(ctx, name); ok || err != nil {
+		return e, ok, err
+	}
+	return d.fill.Get(ctx, name)
 }
 
 // Dir gives the draft of the directory of that name; ok is false when the name
@@ -92,9 +96,32 @@ func (d *Draft) Remove(name string) {
 	d.set(name, edited{})
 }
 
+// Fill puts every name of t that the directory does not have. When t has many
+// more names than the directory it costs no more than the latter has. The
+// hardlink groups of t itself do not come along, those of directories in it do.
+func (d *Draft) Fill(ctx context.Context, t Tree) error {
+	if d.fill.Len() == 0 && len(d.names) == 0 && d.base.Len() <= t.Len() {
+		d.fill = t
+		return nil
+	}
+	for c, err := range t.All(ctx) {
+		if err != nil {
+			return err
+		}
+		_, ok, err := d.Get(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			d.Put(c.Name, c.Entry)
+		}
+	}
+	return nil
+}
+
 // Clear removes all names.
 func (d *Draft) Clear(ctx context.Context) error {
-	d.names = nil
+	d.names, d.fill = nil, Tree{}
 	for c, err := range d.base.All(ctx) {
 		if err != nil {
 			return err
@@ -209,8 +236,14 @@ func (d *Draft) finish(ctx context.Context, linked bool, at string) (Tree, []mov
 		}
 		changes = append(changes, change{name, e})
 	}
-	if len(changes) == 0 {
+	if len(changes) == 0 && d.fill.Len() == 0 {
 		return t, nil, nil
+	}
+	if d.fill.Len() > 0 {
+		var err error
+		if t.list, changes, err = d.filled(ctx, linked, changes); err != nil {
+			return t, nil, err
+		}
 	}
 	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.name, b.name) })
 	var err error
@@ -231,4 +264,33 @@ func (d *Draft) finish(ctx context.Context, linked bool, at string) (Tree, []mov
 		t.links = l
 	}
 	return t, append(more, up...), nil
+}
+
+// filled gives what to start from, and what to change in it, so that the names
+// of fill are there too: the names of the base go into those of fill, which are
+// more, unless the base's hardlinks must be looked after.
+func (d *Draft) filled(ctx context.Context, linked bool, changes []change) (*list, []change, error) {
+	from, into := d.base, d.fill
+	if linked {
+		from, into = into, from
+	}
+	for c, err := range from.All(ctx) {
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, ok := d.names[c.Name]; ok {
+			continue
+		}
+		if linked {
+			_, ok, err := d.base.Get(ctx, c.Name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if ok {
+				continue
+			}
+		}
+		changes = append(changes, change{c.Name, c.Entry})
+	}
+	return into.list, changes, nil
 }

@@ -153,15 +153,9 @@ func (e *linkEditor) apply(moves []move) (up []move) {
 		}
 		g := e.get(m.from)
 		e.remove(m.from)
-		if m.to == "" {
-			continue
+		if m.to != "" {
+			e.unite(g, e.get(m.to))
 		}
-		if h, ok := e.of[m.to]; ok {
-			e.unite(g, h)
-			continue
-		}
-		g.paths = append(g.paths, m.to)
-		e.of[m.to] = g
 	}
 	if len(up) == 0 {
 		return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strings"
 )
 
 // Item is one entry that a walk meets.
@@ -33,9 +32,15 @@ func Walk(ctx context.Context, t Tree, o WalkOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		w := &walker{ctx: ctx, o: o, yield: yield}
 		root := Item{Path: "/", Entry: t}
-		if yield(root, nil) && (o.Prune == nil || !o.Prune(root)) {
-			w.dir(t, "/", nil)
+		if !yield(root, nil) || o.Prune != nil && o.Prune(root) {
+			return
 		}
+		links, err := NewLinkView(ctx, t)
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		w.dir(t, "/", links)
 	}
 }
 
@@ -45,14 +50,8 @@ type walker struct {
 	yield func(Item, error) bool
 }
 
-// dir walks what t holds; links is the groups of paths below t, as seen from t.
-func (w *walker) dir(t Tree, prefix string, links map[string]*Link) bool {
-	links, err := joinLinks(w.ctx, t, links)
-	if err != nil {
-		w.yield(Item{}, err)
-		return false
-	}
-	below := linksByChild(links)
+// dir walks what t holds; links is the groups of paths below t.
+func (w *walker) dir(t Tree, prefix string, links LinkView) bool {
 	for c, err := range t.All(w.ctx) {
 		if err == nil {
 			err = w.ctx.Err()
@@ -61,7 +60,7 @@ func (w *walker) dir(t Tree, prefix string, links map[string]*Link) bool {
 			w.yield(Item{}, err)
 			return false
 		}
-		it := Item{Path: prefix + c.Name, Entry: c.Entry, Link: links[c.Name]}
+		it := Item{Path: prefix + c.Name, Entry: c.Entry, Link: links.Of(c.Name)}
 		if it.Link != nil {
 			if it.Link.Names == 0 {
 				it.Link.First = it.Path
@@ -75,51 +74,16 @@ func (w *walker) dir(t Tree, prefix string, links map[string]*Link) bool {
 		if !ok || w.o.Prune != nil && w.o.Prune(it) {
 			continue
 		}
-		if !w.dir(sub, it.Path+"/", below[c.Name]) {
+		below, err := links.Below(w.ctx, c.Name, sub)
+		if err != nil {
+			w.yield(Item{}, err)
+			return false
+		}
+		if !w.dir(sub, it.Path+"/", below) {
 			return false
 		}
 	}
 	return true
-}
-
-// joinLinks adds t's own groups to those that it inherits.
-func joinLinks(ctx context.Context, t Tree, inherited map[string]*Link) (map[string]*Link, error) {
-	groups, err := t.links.load(ctx)
-	if err != nil || len(groups) == 0 {
-		return inherited, err
-	}
-	if inherited == nil {
-		inherited = map[string]*Link{}
-	}
-	for _, g := range groups {
-		link := inherited[g[0]]
-		if link == nil {
-			link = &Link{}
-		}
-		for _, p := range g {
-			inherited[p] = link
-		}
-	}
-	return inherited, nil
-}
-
-// linksByChild sorts the paths that lie below a child under its name.
-func linksByChild(links map[string]*Link) map[string]map[string]*Link {
-	var below map[string]map[string]*Link
-	for p, l := range links {
-		name, rest, deeper := strings.Cut(p, "/")
-		if !deeper {
-			continue
-		}
-		if below == nil {
-			below = map[string]map[string]*Link{}
-		}
-		if below[name] == nil {
-			below[name] = map[string]*Link{}
-		}
-		below[name][rest] = l
-	}
-	return below
 }
 
 // Links gives the hardlink groups at and below t: the rooted paths of each, in
