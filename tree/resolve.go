@@ -49,11 +49,49 @@ type Resolution struct {
 // [ErrNotDirectory] for a path through something else, and fs.ErrNotExist for a
 // target that leads through a missing directory and back.
 func Resolve(ctx context.Context, t Tree, p string, f Follow) (Resolution, error) {
+	return resolve(ctx, t, t, p, f)
+}
+
+// Resolve finds where a path leads in the directory as it is now, as [Resolve]
+// does. Where the path leads to a directory that is being edited, Entry is what
+// [Draft.Get] gives for it.
+func (d *Draft) Resolve(ctx context.Context, p string, f Follow) (Resolution, error) {
+	return resolve(ctx, d, d.base.With(d.attr), p, f)
+}
+
+// place is a directory that a resolution goes through.
+type place interface {
+	// step gives the entry of a name, and the place if it is a directory.
+	step(ctx context.Context, name string) (e Entry, sub place, ok bool, err error)
+}
+
+func (t Tree) step(ctx context.Context, name string) (Entry, place, bool, error) {
+	e, ok, err := t.Get(ctx, name)
+	sub, isDir := e.(Tree)
+	if !isDir {
+		return e, nil, ok, err
+	}
+	return e, sub, ok, err
+}
+
+func (d *Draft) step(ctx context.Context, name string) (Entry, place, bool, error) {
+	e, ok, err := d.Get(ctx, name)
+	if c, edited := d.names[name]; edited && c.dir != nil {
+		return e, c.dir, ok, err
+	}
+	sub, isDir := e.(Tree)
+	if !isDir {
+		return e, nil, ok, err
+	}
+	return e, sub, ok, err
+}
+
+func resolve(ctx context.Context, root place, e Entry, p string, f Follow) (Resolution, error) {
 	clean, err := CleanPath(p)
 	if err != nil {
 		return Resolution{}, err
 	}
-	r := &resolver{ctx: ctx, path: p, todo: clean, dirs: []Tree{t}}
+	r := &resolver{ctx: ctx, path: p, todo: clean, dirs: []place{root}, entries: []Entry{e}, entry: e}
 	if err := r.run(f); err != nil {
 		return Resolution{Hops: r.hops}, &fs.PathError{Op: "resolve", Path: p, Err: err}
 	}
@@ -67,7 +105,8 @@ type resolver struct {
 	ctx     context.Context // of the one call of Resolve that made it
 	path    string
 	todo    string   // what is left of the path and of the targets
-	dirs    []Tree   // the directories from the root to here
+	dirs    []place  // the directories from the root to here
+	entries []Entry  // and what they are
 	names   []string // their names, without the root's; then what is missing
 	entry   Entry
 	missing bool
@@ -75,7 +114,6 @@ type resolver struct {
 }
 
 func (r *resolver) run(f Follow) error {
-	r.entry = r.dirs[0]
 	for {
 		r.todo = strings.TrimLeft(r.todo, "/")
 		if r.todo == "" {
@@ -101,7 +139,7 @@ func (r *resolver) step(name string, more bool, f Follow) error {
 		if n := len(r.names); n > 0 {
 			r.dirs, r.names = r.dirs[:len(r.dirs)-1], r.names[:n-1]
 		}
-		r.entry = r.dirs[len(r.dirs)-1]
+		r.entry = r.entries[len(r.dirs)-1]
 		return nil
 	}
 	if len(name) > MaxName {
@@ -114,7 +152,7 @@ func (r *resolver) step(name string, more bool, f Follow) error {
 	if err := r.needDirectory(); err != nil {
 		return err
 	}
-	e, ok, err := r.dirs[len(r.dirs)-1].Get(r.ctx, name)
+	e, sub, ok, err := r.dirs[len(r.dirs)-1].step(r.ctx, name)
 	if err != nil {
 		return err
 	}
@@ -125,12 +163,13 @@ func (r *resolver) step(name string, more bool, f Follow) error {
 	}
 	r.names = append(r.names, name)
 	r.entry = e
-	switch sub, isDir := e.(Tree); {
+	switch {
 	case !ok:
 		r.missing = true
 		r.entry = nil
-	case isDir:
+	case sub != nil:
 		r.dirs = append(r.dirs, sub)
+		r.entries = append(r.entries[:len(r.dirs)-1], e)
 	case last && more:
 		return r.needDirectory()
 	}
@@ -148,7 +187,7 @@ func (r *resolver) follow(name string, link Symlink) error {
 	}
 	if strings.HasPrefix(link.Target, "/") {
 		r.dirs, r.names = r.dirs[:1], nil
-		r.entry = r.dirs[0]
+		r.entry = r.entries[0]
 	}
 	if strings.Trim(r.todo, "/") == "" {
 		r.todo = link.Target
