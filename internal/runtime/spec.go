@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -52,8 +51,8 @@ func newSpec(p *Process, etc map[string]string, cgroup string) (*specs.Spec, err
 		size := t.size()
 		spec.Process.ConsoleSize = &specs.Box{Width: uint(size.Width), Height: uint(size.Height)}
 	}
-	if spec.Linux.Seccomp, err = seccomp.GetDefaultProfile(spec); err != nil {
-		return nil, fmt.Errorf("seccomp profile: %w", err)
+	if spec.Linux.Seccomp, err = seccompProfile(spec); err != nil {
+		return nil, err
 	}
 	return spec, nil
 }
