@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS steps (
 	seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, step INTEGER NOT NULL,
 	name TEXT NOT NULL, state TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
 	trees BLOB NOT NULL, data BLOB NOT NULL, UNIQUE (run, step));
+CREATE TABLE IF NOT EXISTS collections (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL);
+INSERT OR IGNORE INTO collections VALUES (1, 0);
 `
 
 // database is records.db: connections that are opened when needed and kept, and
@@ -207,6 +209,11 @@ func (db *database) one(ctx context.Context, f func(*conn) error) error {
 // is on the disk when write returns; another survives the death of the process
 // and is on the disk before any later durable one.
 func (db *database) write(ctx context.Context, durable bool, f func(*conn) error) error {
+	return db.writeWithin(ctx, durable, func(body func() error) error { return body() }, f)
+}
+
+// writeWithin is write that calls f and commits inside of around.
+func (db *database) writeWithin(ctx context.Context, durable bool, around func(func() error) error, f func(*conn) error) error {
 	select {
 	case db.writer <- struct{}{}:
 	case <-ctx.Done():
@@ -231,13 +238,13 @@ func (db *database) write(ctx context.Context, durable bool, f func(*conn) error
 	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
 		return dbError(err)
 	}
-	if err := f(c); err != nil {
-		return errors.Join(err, c.rollback())
-	}
-	if err := c.Exec("COMMIT"); err != nil {
-		return errors.Join(dbError(err), c.rollback())
-	}
-	return nil
+	err = around(func() error {
+		if err := f(c); err != nil {
+			return err
+		}
+		return dbError(c.Exec("COMMIT"))
+	})
+	return errors.Join(err, c.rollback())
 }
 
 // rollback ends a transaction, whatever became of the context.

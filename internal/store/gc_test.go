@@ -1,0 +1,236 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/internal/store"
+)
+
+// reopen gives a store without leases.
+func reopen(t *testing.T, s *store.Store) *store.Store {
+	t.Helper()
+	check(t, s.Close(t.Context()))
+	return open(t, s.Dir())
+}
+
+func TestGCRemovesWhatNothingNames(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := t.Context()
+	keep, kept := ingest(t, s, "keep", "shared", "kept")
+	_, gone := ingest(t, s, "gone", "shared", "gone")
+	check(t, s.DeleteRef(ctx, "gone"))
+	s = reopen(t, s)
+	u, err := s.Du(ctx)
+	check(t, err)
+	if u.Blobs.Number != 3 || u.Nodes.Number != 2 || u.Reclaimable == 0 {
+		t.Fatalf("%+v", u)
+	}
+	r, err := s.GC(ctx, store.GCOptions{})
+	check(t, err)
+	if r.Blobs != 1 || r.Nodes != 1 || r.BlobBytes+r.NodeBytes != u.Reclaimable {
+		t.Fatalf("%+v of %+v", r, u)
+	}
+	if m, _ := s.Missing(ctx, append(kept, gone...)); len(m) != 1 || m[0] != gone[1] {
+		t.Fatalf("missing %v", m)
+	}
+	if m, _ := s.MissingNodes(ctx, []digest.Digest{keep}); len(m) != 0 {
+		t.Fatal("the kept tree is gone")
+	}
+	fsckClean(t, s)
+}
+
+func TestGCKeepsWhatAnOpenStoreWasShown(t *testing.T) {
+	for name, show := range map[string]func(s *store.Store, tree, blob digest.Digest) error{
+		"node": func(s *store.Store, tree, _ digest.Digest) error { _, err := s.Node(t.Context(), tree); return err },
+		"missing": func(s *store.Store, tree, _ digest.Digest) error {
+			_, err := s.MissingNodes(t.Context(), []digest.Digest{tree})
+			return err
+		},
+		"ref":  func(s *store.Store, _, _ digest.Digest) error { _, err := s.Ref(t.Context(), "r"); return err },
+		"refs": func(s *store.Store, _, _ digest.Digest) error { _, err := s.Refs(t.Context()); return err },
+		"hold": func(s *store.Store, tree, _ digest.Digest) error {
+			_, err := s.Hold(t.Context(), []digest.Digest{tree}, nil)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			tree, blobs := ingest(t, s, "r", "body")
+			s = reopen(t, s)
+			check(t, show(s, tree, blobs[0]))
+			other := open(t, s.Dir())
+			check(t, other.DeleteRef(t.Context(), "r"))
+			_, err := other.GC(t.Context(), store.GCOptions{KeepBytes: -1})
+			check(t, err)
+			if contents(t, s, blobs[0]) != "body" {
+				t.Fatal("differs")
+			}
+			check(t, s.Close(t.Context()))
+			check(t, other.Close(t.Context()))
+			last := open(t, s.Dir())
+			r, err := last.GC(t.Context(), store.GCOptions{})
+			if err != nil || r.Blobs != 1 || r.Nodes != 1 {
+				t.Fatalf("after the lease ended: %+v %v", r, err)
+			}
+		})
+	}
+}
+
+func TestGCForgetsTheLeastRecentlyUsedResults(t *testing.T) {
+	now := time.Now()
+	o := options()
+	o.Now = func() time.Time { return now }
+	dir := t.TempDir()
+	ctx := t.Context()
+	s, err := store.Open(ctx, dir, o)
+	check(t, err)
+	var keys []digest.Digest
+	for i := range 4 {
+		in, err := s.NewIngest(ctx)
+		check(t, err)
+		d, _, err := in.PutBytes(ctx, []byte(strings.Repeat(fmt.Sprint(i), 1000)))
+		check(t, err)
+		key := digest.Of(fmt.Append(nil, i))
+		keys = append(keys, key)
+		check(t, in.Commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: {Blobs: []digest.Digest{d}}}}))
+		now = now.Add(2 * time.Hour)
+	}
+	_, _, err = s.Result(ctx, keys[0]) // the oldest is used again
+	check(t, err)
+	check(t, s.Close(ctx))
+	s = open(t, dir)
+	r, err := s.GC(ctx, store.GCOptions{KeepBytes: 2500})
+	if err != nil || r.Results != 2 || r.Blobs != 2 || r.LiveBytes != 2000 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	m, err := s.Results(ctx, keys)
+	check(t, err)
+	if _, a := m[keys[0]]; !a || len(m) != 2 {
+		t.Fatalf("kept %v", m)
+	}
+	s = reopen(t, s)
+	if r, err := s.GC(ctx, store.GCOptions{KeepBytes: -1}); err != nil || r.Results != 2 || r.Blobs != 2 {
+		t.Fatalf("%+v %v", r, err)
+	}
+}
+
+func TestAResultWhoseBlobIsGoneIsAMiss(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := t.Context()
+	in, err := s.NewIngest(ctx)
+	check(t, err)
+	d, _, err := in.PutBytes(ctx, []byte("body"))
+	check(t, err)
+	key := digest.Of([]byte("key"))
+	check(t, in.Commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: {Blobs: []digest.Digest{d}}}}))
+	check(t, os.Remove(filepath.Join(s.BlobsDir(), s.BlobPath(d))))
+	if _, ok, err := s.Result(ctx, key); ok || err != nil {
+		t.Fatalf("%v %v", ok, err)
+	}
+}
+
+func TestRunsAreKeptByCountAndCrashedOnesAreSeen(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := t.Context()
+	tree, blobs := ingest(t, s, "", "of a step")
+	var names []string
+	for range 3 {
+		run, err := s.NewRun(ctx, []byte("{}"))
+		check(t, err)
+		names = append(names, run.Name())
+		check(t, run.PutStep(ctx, store.Step{Index: 1, Name: "exec", State: store.Running, Before: tree}))
+		check(t, run.PutStep(ctx, store.Step{Index: 1, Name: "exec", State: "done", Before: tree, After: tree}))
+		w, err := run.Log(1)
+		check(t, err)
+		_, err = w.Write([]byte("output\n"))
+		check(t, errors.Join(err, w.Close(), run.End(ctx, "done"), run.End(ctx, "failed")))
+	}
+	live, err := s.NewRun(ctx, nil)
+	check(t, err)
+	if err := live.PutStep(ctx, store.Step{After: digest.Of(nil)}); !errors.Is(err, store.ErrIncomplete) {
+		t.Fatal(err)
+	}
+	steps, err := s.Steps(ctx, names[0])
+	if err != nil || len(steps) != 1 || steps[0].State != "done" || steps[0].After != tree {
+		t.Fatalf("%+v %v", steps, err)
+	}
+	_, err = s.GC(ctx, store.GCOptions{KeepRuns: 2})
+	check(t, err)
+	runs, err := s.Runs(ctx)
+	if err != nil || len(runs) != 2 || runs[0].Name != names[2] || runs[0].State != "done" || runs[1].State != store.Running {
+		t.Fatalf("%+v %v", runs, err)
+	}
+	if f, err := s.OpenLog(names[0], 1); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("log %v %v", f, err)
+	}
+	s2 := reopen(t, s)
+	_, err = s2.GC(ctx, store.GCOptions{})
+	check(t, err)
+	if contents(t, s2, blobs[0]) != "of a step" {
+		t.Fatal("the tree of a kept run is gone")
+	}
+	_, err = s2.GC(ctx, store.GCOptions{KeepRuns: -1})
+	check(t, err)
+	if runs, _ := s2.Runs(ctx); len(runs) != 1 {
+		t.Fatalf("the running run is gone: %v", runs)
+	}
+}
+
+func TestGCClearsTheCacheOfRoots(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := t.Context()
+	a, err := s.LockRoot(ctx, "a", true)
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(a.Path(), "image"), nil, 0o600))
+	check(t, a.Share())
+	again, err := s.LockRoot(ctx, "a", false)
+	check(t, err)
+	b, err := s.LockRoot(ctx, "b", true)
+	check(t, err)
+	check(t, errors.Join(b.Close(), again.Close()))
+	if r, err := s.GC(ctx, store.GCOptions{}); err != nil || r.Roots != 1 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if f := files(t, s.Roots()); len(f) != 1 {
+		t.Fatal(f)
+	}
+	if _, err := s.LockRoot(ctx, "../x", true); err == nil {
+		t.Fatal("a root outside")
+	}
+}
+
+func TestGCWaitsOnlySoLongForWhoHangs(t *testing.T) {
+	o := options()
+	o.Wait = 100 * time.Millisecond
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), dir, o)
+	check(t, err)
+	defer s.Close(context.Background())
+	ingest(t, s, "", "garbage")
+	s = reopenWith(t, s, o)
+	release := s.HoldGate(t)
+	_, err = s.GC(t.Context(), store.GCOptions{})
+	if !errors.Is(err, store.ErrBusy) {
+		t.Fatalf("%v", err)
+	}
+	release()
+	if r, err := s.GC(t.Context(), store.GCOptions{}); err != nil || r.Blobs != 1 {
+		t.Fatalf("%+v %v", r, err)
+	}
+}
+
+func reopenWith(t *testing.T, s *store.Store, o store.Options) *store.Store {
+	t.Helper()
+	check(t, s.Close(t.Context()))
+	s, err := store.Open(t.Context(), s.Dir(), o)
+	check(t, err)
+	return s
+}

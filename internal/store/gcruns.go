@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// dropRuns removes runs beyond the limits, newest kept first, and directories of
+// logs that no run has. Runs that go on are kept.
+func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
+	runs, err := s.Runs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]bool{}
+	var bytes int64
+	kept := 0
+	for i := len(runs) - 1; i >= 0; i-- {
+		run := runs[i]
+		_, size, err := usage(s.path("logs", run.Name))
+		if err != nil {
+			return n, err
+		}
+		over := o.KeepRuns < 0 || o.KeepRuns > 0 && kept >= o.KeepRuns ||
+			o.KeepLogs < 0 || o.KeepLogs > 0 && bytes+size > o.KeepLogs
+		if over && run.State != Running {
+			if err := s.deleteRun(ctx, run.Name); err != nil {
+				return n, err
+			}
+			n++
+			continue
+		}
+		known[run.Name] = true
+		kept++
+		bytes += size
+	}
+	list, err := os.ReadDir(s.path("logs"))
+	if err != nil {
+		return n, err
+	}
+	for _, e := range list {
+		if known[e.Name()] {
+			continue
+		}
+		// A run that began since is locked, and its row comes behind the lock.
+		if err := s.dropLogs(ctx, e.Name()); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (s *Store) deleteRun(ctx context.Context, name string) error {
+	return s.db.write(ctx, false, func(c *conn) error {
+		bind := func(st *sqlite3.Stmt) error { return st.BindText(1, name) }
+		return errors.Join(c.query("DELETE FROM steps WHERE run = ?", bind, nil),
+			c.query("DELETE FROM runs WHERE run = ?", bind, nil))
+	})
+}
+
+// dropLogs removes the logs of a run that is neither known nor going on. It may
+// have come and ended since the runs were listed: then they stay.
+func (s *Store) dropLogs(ctx context.Context, name string) error {
+	errKnown := errors.New("run is known")
+	_, err := removeUnowned(s.path("logs", name), func() error {
+		return s.db.one(ctx, func(c *conn) error {
+			return c.query("SELECT 1 FROM runs WHERE run = ?",
+				func(st *sqlite3.Stmt) error { return st.BindText(1, name) },
+				func(*sqlite3.Stmt) error { return errKnown })
+		})
+	})
+	if errors.Is(err, errKnown) {
+		return nil
+	}
+	return err
+}
