@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,7 +84,7 @@ func WriteDocker(ctx context.Context, w io.Writer, src image.Opener, items []Ite
 		x.Manifests = append(x.Manifests, d)
 	}
 	list := []saved{}
-	for _, d := range slices.SortedFunc(keys(byManifest), digest.Digest.Compare) {
+	for _, d := range slices.SortedFunc(maps.Keys(byManifest), digest.Digest.Compare) {
 		s := byManifest[d]
 		slices.Sort(s.RepoTags)
 		s.RepoTags = slices.Compact(s.RepoTags)
@@ -93,16 +95,6 @@ func WriteDocker(ctx context.Context, w io.Writer, src image.Opener, items []Ite
 		return err
 	}
 	return write(ctx, w, src, x, map[string][]byte{"manifest.json": body}, opt)
-}
-
-func keys(m map[digest.Digest]*saved) func(yield func(digest.Digest) bool) {
-	return func(yield func(digest.Digest) bool) {
-		for d := range m {
-			if !yield(d) {
-				return
-			}
-		}
-	}
 }
 
 func describeSaved(img image.Image) *saved {
@@ -187,8 +179,15 @@ func writeFile(tw *tar.Writer, name string, r io.Reader, size int64) error {
 }
 
 // CreateFile makes the file at path of what write writes: wholly, in place of
-// what was there, or not at all.
+// what was there, or not at all. Into a pipe or a device it writes as it goes.
 func CreateFile(path string, write func(io.Writer) error) (err error) {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
 	if err != nil {
 		return err
