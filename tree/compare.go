@@ -35,11 +35,12 @@ func Compare(ctx context.Context, a, b Tree) iter.Seq2[NameChange, error] {
 			var c NameChange
 			switch {
 			case len(y.leaf) == 0 || len(x.leaf) > 0 && x.leaf[0].Name < y.leaf[0].Name:
-				c = NameChange{Name: x.leaf[0].Name, Old: x.take()}
+				c.Name, c.Old = x.take()
 			case len(x.leaf) == 0 || y.leaf[0].Name < x.leaf[0].Name:
-				c = NameChange{Name: y.leaf[0].Name, New: y.take()}
+				c.Name, c.New = y.take()
 			default:
-				c = NameChange{Name: x.leaf[0].Name, Old: x.take(), New: y.take()}
+				c.Name, c.Old = x.take()
+				_, c.New = y.take()
 				if Equal(c.Old, c.New) {
 					continue
 				}
@@ -65,10 +66,10 @@ func newCursor(t Tree) *cursor {
 	return &cursor{next: []*list{t.list}}
 }
 
-func (c *cursor) take() Entry {
-	e := c.leaf[0].Entry
+func (c *cursor) take() (string, Entry) {
+	first := c.leaf[0]
 	c.leaf = c.leaf[1:]
-	return e
+	return first.Name, first.Entry
 }
 
 func (c *cursor) peek() *list {

@@ -294,3 +294,13 @@ func (d *Draft) filled(ctx context.Context, linked bool, changes []change) (*lis
 	}
 	return into.list, changes, nil
 }
+
+// Base gives the tree that editing started from, and whether nothing but the
+// attributes was changed since.
+func (d *Draft) Base() (t Tree, pristine bool) {
+	return d.base, len(d.names) == 0 && d.fill.Len() == 0
+}
+
+// Now gives the tree that editing started from with the attributes as they are
+// now.
+func (d *Draft) Now() Tree { return d.base.With(d.attr) }

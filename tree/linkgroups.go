@@ -23,26 +23,24 @@ func (t Tree) group(ctx context.Context, p string) ([]string, error) {
 		return nil, err
 	}
 	first := slices.MinFunc(own, ComparePaths)
-	for _, g := range groups {
-		if !slices.Contains(g, first) {
+	i, ok := t.links.index()[first]
+	if !ok {
+		return own, nil
+	}
+	for _, q := range groups[i] {
+		if q == first {
 			continue
 		}
-		for _, q := range g {
-			if q == first {
-				continue
-			}
-			name, rest, deeper := strings.Cut(q, "/")
-			if !deeper {
-				own = append(own, q)
-				continue
-			}
-			more, err := t.groupBelow(ctx, name, rest)
-			if err != nil {
-				return nil, err
-			}
-			own = append(own, more...)
+		name, rest, deeper := strings.Cut(q, "/")
+		if !deeper {
+			own = append(own, q)
+			continue
 		}
-		break
+		more, err := t.groupBelow(ctx, name, rest)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, more...)
 	}
 	return own, nil
 }

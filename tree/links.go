@@ -25,6 +25,7 @@ type group []string
 type linkList struct {
 	source Source
 	groups atomic.Pointer[[]group]
+	byPath atomic.Pointer[map[string]int] // index of the group, when it was asked for
 	dig    atomic.Pointer[digest.Digest]
 	home   atomic.Pointer[Source]
 }
@@ -64,6 +65,24 @@ func (l *linkList) known() []group {
 		return nil
 	}
 	return *l.groups.Load()
+}
+
+// index gives the index of each path's group, of a list that known can give.
+func (l *linkList) index() map[string]int {
+	if l == nil {
+		return nil
+	}
+	if m := l.byPath.Load(); m != nil {
+		return *m
+	}
+	m := map[string]int{}
+	for i, g := range l.known() {
+		for _, p := range g {
+			m[p] = i
+		}
+	}
+	l.byPath.Store(&m)
+	return m
 }
 
 func (l *linkList) digest() digest.Digest {

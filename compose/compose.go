@@ -1,0 +1,63 @@
+// Package compose makes trees of trees.
+//
+//   - [Copy] puts a file or the contents of a directory into a tree, as a
+//     process would that copies inside it, following the symlinks that it meets;
+//     or, as an overlay, as unpacking a layer would.
+//   - [Merge] lays trees over one another.
+//   - [Diff] tells what makes one tree of another, [Apply] does it.
+//   - [Select] keeps the entries that match.
+//
+// Where a copy lands is decided here and nowhere else: a copy is planned as a
+// list of [Placement] values, each saying which entry of the source stands at
+// which path of the result, and carried out as it is planned. All of these cost
+// what they touch: the depth of a path, the overlap of two directories; never
+// the size of a tree.
+package compose
+
+import "github.com/inlaybuild/inlay/tree"
+
+// Action is what a [Placement] does.
+type Action string
+
+// The actions of a [Placement].
+const (
+	// Graft puts an entry, a directory with all that it holds, at a path; what
+	// stood there is gone.
+	Graft Action = "graft"
+	// MergeInto makes a directory that is there take the source directory's
+	// attributes, if Attr says so; what the source directory holds has
+	// placements of its own.
+	MergeInto Action = "merge"
+	// Fill grafts all names of the source directory that the directory at the
+	// path does not have.
+	Fill Action = "fill"
+	// MakeDirectory makes a directory that the copy needs as a parent.
+	MakeDirectory Action = "make-directory"
+	// Clear empties a directory before the copy.
+	Clear Action = "clear"
+)
+
+// Placement is one decision of a copy.
+type Placement struct {
+	Action Action
+	From   string // path in the source, "" for MakeDirectory and Clear
+	To     string // path in the result, free of symlinks
+
+	// Entry is what is put; for MergeInto and Fill the source's directory.
+	Entry tree.Entry
+	// Attr is the attributes that a directory takes; nil if it keeps its own.
+	Attr *tree.Attr
+	// Hops is the symlinks of the destination that led to To.
+	Hops []tree.Hop
+	// Replaced is what stood at To and is gone; nil if nothing was.
+	Replaced tree.Entry
+}
+
+// Replacement is something at the destination that a copy took the place of.
+type Replacement struct {
+	Path string
+	Was  tree.Kind
+	Now  tree.Kind
+	// Entries is how many entries are gone: 1, and those below a directory.
+	Entries int64
+}

@@ -1,0 +1,198 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Result is what a copy made, and how.
+type Result struct {
+	Tree       tree.Tree
+	Placements []Placement
+	// Replaced is what gave way to something of another kind, in order.
+	Replaced []Replacement
+}
+
+// Copy gives dst with a file, or with the contents of a directory, of src in
+// it. Neither tree changes.
+//
+// The source path may have wildcards (*, ?, [...], **); otherwise a symlink that
+// it ends in is followed, unless KeepLink is set. A file goes into the
+// destination if that ends in a slash, leads to a directory, or there are
+// several sources; otherwise it becomes what stands there. Of a directory the
+// contents go into the destination, which is created if need be. Missing parents
+// are created.
+//
+// A source that does not exist is an fs.ErrNotExist with the nearest directory
+// that does. Errors of links and of parents that are not directories name the
+// path. It costs the depth of the paths and the overlap of the directories that
+// meet; options that change attributes or select cost all of the source.
+func Copy(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from string, o Options) (Result, error) {
+	sources, err := findSources(ctx, src, from, o)
+	if err != nil {
+		return Result{}, err
+	}
+	return copyAll(ctx, dst, to, sources, o)
+}
+
+// Put gives dst with one entry in it, that is called name where it comes from:
+// a copy of that entry alone.
+func Put(ctx context.Context, dst tree.Tree, to, name string, e tree.Entry, o Options) (Result, error) {
+	return copyAll(ctx, dst, to, []source{{path: "/" + name, name: name, entry: e}}, o)
+}
+
+func copyAll(ctx context.Context, dst tree.Tree, to string, sources []source, o Options) (Result, error) {
+	if _, err := tree.CleanPath(to); err != nil {
+		return Result{}, err
+	}
+	p := &planner{ctx: ctx, o: o, draft: tree.NewDraft(dst), links: map[*tree.Link][]landing{}}
+	for _, s := range sources {
+		if err := s.prepare(ctx, o); err != nil {
+			return Result{}, err
+		}
+		if err := p.copy(to, s, len(sources) > 1); err != nil {
+			return Result{}, fmt.Errorf("copy %s to %s: %w", s.path, to, err)
+		}
+	}
+	if len(p.overwritten) > 0 {
+		return Result{}, &ForbidError{Paths: p.overwritten}
+	}
+	p.link()
+	t, err := p.draft.Tree(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Tree: t, Placements: p.placements, Replaced: p.replaced}, nil
+}
+
+// source is one thing to copy.
+type source struct {
+	path  string // in the source tree, free of symlinks
+	name  string // its base name, as the user gave it
+	entry tree.Entry
+	links tree.LinkView // for a directory: of what it holds
+	link  *tree.Link    // for another entry
+}
+
+// prepare makes of the source what is to be put: selected, with the attributes
+// that the options give.
+func (s *source) prepare(ctx context.Context, o Options) error {
+	t, isTree := s.entry.(tree.Tree)
+	if !isTree {
+		s.entry = s.entry.WithAttr(o.attr(s.entry))
+		return nil
+	}
+	if len(o.Include)+len(o.Exclude) > 0 {
+		kept, err := Select(ctx, t, o.Include, o.Exclude)
+		if err != nil {
+			return err
+		}
+		if !tree.SameEntries(t, kept) {
+			if s.links, err = tree.NewLinkView(ctx, kept); err != nil {
+				return err
+			}
+		}
+		t = kept
+	}
+	if o.Owner != nil || o.Mode != nil || o.Time != nil {
+		var err error
+		if t, err = tree.MapAttr(ctx, t, o.attr); err != nil {
+			return err
+		}
+	}
+	s.entry = t
+	return nil
+}
+
+// attr gives the attributes that an entry of the source gets.
+func (o Options) attr(e tree.Entry) tree.Attr {
+	a := e.Attr()
+	if o.Owner != nil {
+		a.UID, a.GID = o.Owner.UID, o.Owner.GID
+	}
+	if o.Mode != nil && e.Kind() != tree.KindSymlink {
+		a.Mode = o.Mode.Of(a.Mode, e.Kind() == tree.KindDirectory)
+	}
+	if o.Time != nil {
+		a.ModTime = *o.Time
+	}
+	return a
+}
+
+func findSources(ctx context.Context, src tree.Tree, from string, o Options) ([]source, error) {
+	paths := []string{from}
+	if hasWildcard(from) {
+		var err error
+		if paths, err = Glob(ctx, src, from); err != nil {
+			return nil, err
+		}
+		if len(paths) == 0 && !o.AllowEmpty {
+			return nil, &fs.PathError{Op: "copy", Path: from, Err: fmt.Errorf("nothing matches: %w", fs.ErrNotExist)}
+		}
+	}
+	root, err := tree.NewLinkView(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	var out []source
+	for _, p := range paths {
+		s, err := findSource(ctx, src, root, p, o)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func findSource(ctx context.Context, src tree.Tree, links tree.LinkView, p string, o Options) (source, error) {
+	follow := tree.FollowAll
+	if o.KeepLink {
+		follow = tree.FollowParents
+	}
+	r, err := tree.Resolve(ctx, src, p, follow)
+	if err != nil {
+		return source{}, err
+	}
+	if r.Entry == nil {
+		return source{}, &fs.PathError{Op: "copy", Path: p, Err: fmt.Errorf("%w; the nearest directory that exists is %s", fs.ErrNotExist, r.Nearest)}
+	}
+	if o.Contents && r.Entry.Kind() != tree.KindDirectory {
+		return source{}, &fs.PathError{Op: "copy", Path: p, Err: fmt.Errorf("is a %s: %w", r.Entry.Kind(), tree.ErrNotDirectory)}
+	}
+	clean, err := tree.CleanPath(p)
+	if err != nil {
+		return source{}, err
+	}
+	s := source{path: r.Path, name: path.Base(clean), entry: r.Entry}
+	e := tree.Entry(src)
+	for name := range strings.SplitSeq(strings.Trim(r.Path, "/"), "/") {
+		if name == "" {
+			break
+		}
+		dir := e.(tree.Tree)
+		if e, _, err = dir.Get(ctx, name); err != nil {
+			return source{}, err
+		}
+		sub, isTree := e.(tree.Tree)
+		if !isTree {
+			s.link = links.Of(name)
+			break
+		}
+		if links, err = links.Below(ctx, name, sub); err != nil {
+			return source{}, err
+		}
+	}
+	s.links = links
+	return s, nil
+}
+
+// errNotParent is the error of a destination below something that cannot hold
+// names.
+var errNotParent = errors.New("a parent of the destination is not a directory; use Overlay to replace it")

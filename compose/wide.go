@@ -1,0 +1,96 @@
+package compose
+
+import (
+	"path"
+	"strings"
+
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// wide is how many names a source directory must have for it to be worth
+// looking at the destination's names instead.
+const wide = 64
+
+// mergeWide merges a directory of many names into one of fewer by looking at the
+// latter's names alone; done tells whether it did. It may only do so where the
+// order of the names does not matter: where the copy meets no symlink that it
+// would follow.
+func (p *planner) mergeWide(at spot, from string, t tree.Tree, links tree.LinkView) (done bool, err error) {
+	base, pristine := at.dir.Base()
+	if !pristine || t.Len() < wide || t.Len() < 2*base.Len() {
+		return false, nil
+	}
+	if !p.o.Overlay {
+		meets, err := p.meetsLink(base, t)
+		if meets || err != nil {
+			return false, err
+		}
+	}
+	kept := map[string]tree.Entry{}
+	var names []string
+	for c, err := range base.All(p.ctx) {
+		if err != nil {
+			return false, err
+		}
+		e, ok, err := t.Get(p.ctx, c.Name)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			names = append(names, c.Name)
+			kept[c.Name] = e
+		}
+	}
+	for rest, l := range links.Paths() {
+		if name, _, _ := strings.Cut(rest, "/"); kept[name] == nil {
+			p.land(l, path.Join(at.path, rest))
+		}
+	}
+	p.note(Placement{Action: Fill, From: from, To: at.path, Entry: t})
+	if err := at.dir.Fill(p.ctx, t); err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		if err := p.mergeChild(at, from, tree.Child{Name: name, Entry: kept[name]}, links); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// meetsLink tells whether a directory of the source would meet a symlink.
+func (p *planner) meetsLink(base, t tree.Tree) (bool, error) {
+	few, many := base, t
+	if few.Len() > many.Len() {
+		few, many = many, few
+	}
+	for c, err := range few.All(p.ctx) {
+		if err != nil {
+			return false, err
+		}
+		other, ok, err := many.Get(p.ctx, c.Name)
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			continue
+		}
+		d, s := c.Entry, other
+		if few != base {
+			d, s = s, d
+		}
+		sub, isTree := s.(tree.Tree)
+		if !isTree {
+			continue
+		}
+		if d.Kind() == tree.KindSymlink {
+			return true, nil
+		}
+		if below, ok := d.(tree.Tree); ok {
+			if meets, err := p.meetsLink(below, sub); meets || err != nil {
+				return meets, err
+			}
+		}
+	}
+	return false, nil
+}
