@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/inlaybuild/inlay/digest"
 	"golang.org/x/sys/unix"
@@ -221,12 +222,39 @@ func (s *Store) flushDirs(dirs map[string]struct{}, everything bool) error {
 	if everything || len(dirs) > each {
 		return flushAll(s.blobs)
 	}
+	var files []*os.File
+	var errs []error
 	for d := range dirs {
-		if err := syncDir(s.path("blobs", d)); err != nil {
-			return err
+		f, err := os.Open(s.path("blobs", d))
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		files = append(files, f)
 	}
-	return nil
+	return errors.Join(append(errs, syncAll(files))...)
+}
+
+// syncAll flushes and closes files, several at once: file systems with a journal
+// put them into one commit.
+func syncAll(files []*os.File) error {
+	const workers = 8
+	errs := make([]error, len(files))
+	next := make(chan int, len(files))
+	for i := range files {
+		next <- i
+	}
+	close(next)
+	var wg sync.WaitGroup
+	for range min(workers, len(files)) {
+		wg.Go(func() {
+			for i := range next {
+				errs[i] = errors.Join(files[i].Sync(), files[i].Close())
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // record is the transaction that gives names.

@@ -30,9 +30,7 @@ func flushFiles(dir *os.File, names []string) error {
 		// Only a start: Sync below tells about errors.
 		unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
 	}
-	for _, f := range files {
-		errs = append(errs, f.Sync(), f.Close())
-	}
+	errs = append(errs, syncAll(files))
 	return errors.Join(errs...)
 }
 

@@ -57,7 +57,9 @@ func process(t *testing.T, role, dir string, d time.Duration) (*exec.Cmd, *bytes
 // work is a busy engine: it opens the store anew now and then, looks for
 // results, trusts those that it gets, and makes those that it does not.
 func work(ctx context.Context, dir string, until time.Time) error {
-	for time.Now().Before(until) {
+	sessions := 0
+	defer func() { fmt.Println(sessions, "sessions") }()
+	for ; time.Now().Before(until); sessions++ {
 		s, err := store.Open(ctx, dir, options())
 		if err != nil {
 			return err
