@@ -1,0 +1,72 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/inlaybuild/inlay/tree"
+	"golang.org/x/sys/unix"
+)
+
+// File captures the regular file at path on the host. The path may lead through
+// symlinks and may end in one. What is not a regular file is refused. Of the
+// options Owner and Progress count.
+func File(ctx context.Context, path string, sink Sink, o Options) (tree.File, Stats, error) {
+	w := &walk{root: path, sink: sink, o: o}
+	w.count.tell = o.Progress
+	f, err := w.only(ctx)
+	if err != nil {
+		return tree.File{}, Stats{}, err
+	}
+	w.count.entries.Add(1)
+	return f, w.count.end(), nil
+}
+
+// only captures the root of the walk as a file.
+func (w *walk) only(ctx context.Context) (tree.File, error) {
+	wk := &worker{buf: make([]byte, readSize), xattr: make([]byte, xattrSize)}
+	for range tries {
+		f, err := w.onlyOnce(ctx, wk)
+		if !errors.Is(err, errAgain) {
+			if err != nil {
+				err = pathError("capture", w.root, err)
+			}
+			return f, err
+		}
+	}
+	return tree.File{}, &ChangedError{Path: w.root, Tries: tries}
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+func (w *walk) onlyOnce(ctx context.Context, wk *worker) (f tree.File, err error) {
+	fd, err := openat(unix.AT_FDCWD, w.root, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if err != nil {
+		return f, err
+	}
+	b := &body{fd: fd}
+	defer b.close()
+	if err := statx(fd, "", &b.st); err != nil {
+		return f, err
+	}
+	switch kindOf(&b.st) {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		return f, &fs.PathError{Op: "capture", Path: w.root, Err: errors.Join(errNotRegular, unix.EISDIR)}
+	default:
+		return f, errNotRegular
+	}
+	if f.Attributes, err = w.attr(&openDir{fd: fd}, "", &b.st, wk); err != nil {
+		return f, err
+	}
+	f.Size = int64(b.st.Size)
+	if f.Size > 0 {
+		if f.Content, err = b.save(ctx, w.sink, wk.buf, w.count.read); err != nil {
+			return f, err
+		}
+		w.count.readFiles.Add(1)
+	}
+	w.count.file(f.Size)
+	return f, nil
+}
