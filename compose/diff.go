@@ -164,33 +164,26 @@ func (d *differ) regroup(c *tree.ChangeSet, b tree.Tree) error {
 		}
 	}
 	seen := map[string]bool{}
-	for _, g := range groupsB {
-		if !g[0].put {
+	for _, e := range d.names {
+		if !e.put || e.gone || seen[e.path] {
 			continue
 		}
-		all, err := b.LinkGroup(d.ctx, g[0].path)
+		// A name may stand for several in a directory that does not differ.
+		group, err := b.LinkGroup(d.ctx, e.path)
 		if err != nil {
 			return err
 		}
-		if len(all) < 2 || seen[all[0]] {
-			continue
-		}
-		seen[all[0]] = true
-		c.Links = append(c.Links, all)
-		for _, p := range all {
+		for _, p := range group {
+			seen[p] = true
 			if err := d.put(c, b, p); err != nil {
 				return err
 			}
 		}
-	}
-	slices.SortFunc(c.Links, func(a, b []string) int { return tree.ComparePaths(a[0], b[0]) })
-	for _, e := range d.names {
-		if e.put && !e.gone && e.b == nil {
-			if err := d.put(c, b, e.path); err != nil {
-				return err
-			}
+		if len(group) > 1 {
+			c.Links = append(c.Links, group)
 		}
 	}
+	slices.SortFunc(c.Links, func(a, b []string) int { return tree.ComparePaths(a[0], b[0]) })
 	return nil
 }
 
