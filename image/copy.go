@@ -39,7 +39,7 @@ func Copy(ctx context.Context, dst Sink, src Opener, d Descriptor, name string, 
 	for _, m := range g.Manifests {
 		body := g.Bodies[m.Digest]
 		if err := dst.Push(ctx, m, Stage(nil, map[digest.Digest][]byte{m.Digest: body}).opener(m)); err != nil {
-			return fmt.Errorf("manifest %s: %w", m.Digest, err)
+			return err
 		}
 	}
 	return dst.Tag(ctx, d, name)
@@ -69,7 +69,7 @@ func pushAll(ctx context.Context, dst Pusher, src Opener, ds []Descriptor, opt C
 		wg.Go(func() {
 			defer func() { <-slots }()
 			if err := dst.Push(ctx, d, counted(src, d, opt.Progress)); err != nil {
-				cancel(fmt.Errorf("blob %s: %w", d.Digest, err))
+				cancel(err)
 			}
 		})
 	}
@@ -153,7 +153,7 @@ func (w *walker) walk(ctx context.Context, d Descriptor, depth int) error {
 	}
 	body, err := ReadAll(ctx, w.src, d, MaxManifestSize)
 	if err != nil {
-		return fmt.Errorf("manifest %s: %w", d.Digest, err)
+		return err
 	}
 	w.g.Bodies[d.Digest] = body
 	if d.IsIndex() {

@@ -95,7 +95,7 @@ func findAll(ctx context.Context, src Opener, d Descriptor, depth int, budget *i
 func ReadIndex(ctx context.Context, src Opener, d Descriptor) (Index, error) {
 	body, err := ReadAll(ctx, src, d, MaxManifestSize)
 	if err != nil {
-		return Index{}, fmt.Errorf("index %s: %w", d.Digest, err)
+		return Index{}, err
 	}
 	x, err := ParseIndex(d.MediaType, body)
 	if err != nil {

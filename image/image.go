@@ -45,7 +45,7 @@ func Read(ctx context.Context, src Opener, desc Descriptor) (Image, error) {
 	}
 	body, err := ReadAll(ctx, src, desc, MaxManifestSize)
 	if err != nil {
-		return Image{}, fmt.Errorf("manifest %s: %w", desc.Digest, err)
+		return Image{}, err
 	}
 	m, err := ParseManifest(desc.MediaType, body)
 	if err != nil {
@@ -56,7 +56,7 @@ func Read(ctx context.Context, src Opener, desc Descriptor) (Image, error) {
 			&MediaTypeError{Got: m.Config.MediaType, Want: "a container image's config"})
 	}
 	if body, err = ReadAll(ctx, src, m.Config, MaxConfigSize); err != nil {
-		return Image{}, fmt.Errorf("config %s: %w", m.Config.Digest, err)
+		return Image{}, err
 	}
 	c, err := ParseConfig(body)
 	if err != nil {

@@ -54,7 +54,7 @@ func ReadAll(ctx context.Context, src Opener, d Descriptor, limit int64) ([]byte
 		return nil, err
 	}
 	if d.Size > limit {
-		return nil, fmt.Errorf("%w: %d bytes where at most %d are read", ErrTooLarge, d.Size, limit)
+		return nil, fmt.Errorf("%s: %w: %d bytes where at most %d are read", d.Digest, ErrTooLarge, d.Size, limit)
 	}
 	rc, err := src.Open(ctx, d)
 	if err != nil {
@@ -101,6 +101,25 @@ func (v *verified) Read(b []byte) (int, error) {
 	v.err = err
 	if err != nil && err != io.EOF && v.left <= 0 {
 		return 0, err
+	}
+	return n, err
+}
+
+// Explained gives rc so that its errors, but not io.EOF, are what explain makes
+// of them.
+func Explained(rc io.ReadCloser, explain func(error) error) io.ReadCloser {
+	return explained{rc, explain}
+}
+
+type explained struct {
+	io.ReadCloser
+	explain func(error) error
+}
+
+func (e explained) Read(b []byte) (int, error) {
+	n, err := e.ReadCloser.Read(b)
+	if err != nil && err != io.EOF {
+		err = e.explain(err)
 	}
 	return n, err
 }

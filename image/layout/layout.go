@@ -180,7 +180,9 @@ func (l *Layout) Open(ctx context.Context, d image.Descriptor) (io.ReadCloser, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.dir, err)
 	}
-	return image.Verified(f, d), nil
+	return image.Explained(image.Verified(f, d), func(err error) error {
+		return fmt.Errorf("%s: %w", l.dir, err)
+	}), nil
 }
 
 func blobPath(d digest.Digest) string { return path.Join(blobsDir, d.Hex()) }

@@ -120,6 +120,8 @@ func (r *Repository) explain(ctx context.Context, op string, ref Ref, err error)
 	var answer *answerError
 	var status remoteerrors.ErrUnexpectedStatus
 	var busy *statusError
+	var plain *plainError
+	var source *sourceError
 	if errors.As(err, &status) {
 		answer = &answerError{status.StatusCode, message(status.Body)}
 	} else {
@@ -128,6 +130,8 @@ func (r *Repository) explain(ctx context.Context, op string, ref Ref, err error)
 	switch {
 	case ctx.Err() != nil:
 		e.Err = context.Cause(ctx)
+	case errors.As(err, &source):
+		e.Err = source.err
 	case isDenied(err):
 		e.Err, e.Advice = ErrDenied, fmt.Sprintf("run \"docker login %s\", or check the name", ref.domain)
 		if answer != nil {
@@ -145,8 +149,8 @@ func (r *Repository) explain(ctx context.Context, op string, ref Ref, err error)
 		}
 	case answer != nil:
 		e.Err = answer
-	case errors.Is(err, errPlainHTTP):
-		e.Err, e.Advice = errPlainHTTP, "allow it for "+ref.domain+" if the network is trusted"
+	case errors.As(err, &plain):
+		e.Err, e.Advice = plain, "allow it if the network is trusted"
 	default:
 		explainNetwork(e, err)
 	}

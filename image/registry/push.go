@@ -67,7 +67,7 @@ func (r *Repository) Push(ctx context.Context, d image.Descriptor, open func(con
 		err = r.pushBlob(ctx, d, open)
 	}
 	if err != nil {
-		return r.explain(ctx, "push", r.ref, fmt.Errorf("%s: %w", d.Digest, err))
+		return r.explain(ctx, "push", r.ref, err)
 	}
 	return nil
 }
@@ -190,9 +190,9 @@ func (r *Repository) pushBlob(ctx context.Context, d image.Descriptor, open func
 		body: func() (io.ReadCloser, error) {
 			rc, err := open(ctx)
 			if err != nil {
-				return nil, err
+				return nil, &sourceError{err}
 			}
-			return image.Verified(rc, d), nil
+			return image.Explained(image.Verified(rc, d), func(err error) error { return &sourceError{err} }), nil
 		},
 	})
 	if err != nil {
@@ -342,7 +342,11 @@ func newRequest(ctx context.Context, c call, u *url.URL, header http.Header) (*h
 	}
 	req.GetBody, req.ContentLength = c.body, c.size
 	if c.size == 0 { // else the standard library would send it in chunks
+		_, err := io.Copy(io.Discard, req.Body)
 		req.Body.Close()
+		if err != nil {
+			return nil, err
+		}
 		req.Body, req.GetBody = http.NoBody, nil
 	}
 	return req, nil

@@ -81,7 +81,7 @@ func (r *Repository) Open(ctx context.Context, d image.Descriptor) (io.ReadClose
 	}
 	ctx = withBodyLimit(ctx, d.Size+1)
 	body := &resumed{
-		ctx: ctx, size: d.Size, attempts: r.client.transport.attempts, backoff: r.client.transport.backoff,
+		ctx: ctx, desc: d, attempts: r.client.transport.attempts, backoff: r.client.transport.backoff,
 		retry: r.opt.Retry,
 		open: func() (io.ReadCloser, error) {
 			return f.Fetch(ctx, ocispec.Descriptor{
@@ -96,25 +96,11 @@ func (r *Repository) Open(ctx context.Context, d image.Descriptor) (io.ReadClose
 		if d.IsForeign() {
 			err = fmt.Errorf("%w (its registry need not have a foreign layer, and its URLs are not followed)", err)
 		}
-		return nil, r.explain(ctx, "pull", r.ref, fmt.Errorf("%s: %w", d.Digest, err))
+		return nil, r.explain(ctx, "pull", r.ref, err)
 	}
-	rc := image.Verified(body, d)
-	return explained{rc, func(err error) error {
-		return r.explain(ctx, "pull", r.ref, fmt.Errorf("%s: %w", d.Digest, err))
-	}}, nil
-}
-
-type explained struct {
-	io.ReadCloser
-	explain func(error) error
-}
-
-func (e explained) Read(b []byte) (int, error) {
-	n, err := e.ReadCloser.Read(b)
-	if err != nil && err != io.EOF {
-		err = e.explain(err)
-	}
-	return n, err
+	return image.Explained(image.Verified(body, d), func(err error) error {
+		return r.explain(ctx, "pull", r.ref, err)
+	}), nil
 }
 
 func (r *Repository) fetch(ctx context.Context) (remotes.Fetcher, error) {

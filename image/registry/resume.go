@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/image"
 )
 
 // resumed is a body that goes on where it was cut: when its connection breaks,
@@ -15,7 +18,7 @@ import (
 type resumed struct {
 	ctx      context.Context // of the one Open that this reader comes from
 	open     func() (io.ReadCloser, error)
-	size     int64
+	desc     image.Descriptor
 	attempts int
 	backoff  time.Duration
 	retry    func(error)
@@ -48,11 +51,11 @@ func (r *resumed) Read(b []byte) (int, error) {
 		if n > 0 {
 			r.failed = 0
 		}
-		if err == nil || err == io.EOF && r.offset >= r.size {
+		if err == nil || err == io.EOF && r.offset >= r.desc.Size {
 			return n, err
 		}
 		if err == io.EOF {
-			err = fmt.Errorf("the registry sent %d of %d bytes: %w", r.offset, r.size, io.ErrUnexpectedEOF)
+			err = fmt.Errorf("the registry sent %d of the %d bytes of %s: %w", r.offset, r.desc.Size, r.desc.Digest, io.ErrUnexpectedEOF)
 		}
 		r.drop()
 		if n > 0 {
@@ -88,6 +91,9 @@ func (r *resumed) read(b []byte) (int, error) {
 		}
 	}
 	n, err := r.body.Read(b)
+	if errdefs.IsFailedPrecondition(err) { // so the library below says it
+		err = fmt.Errorf("%w: more than the %d bytes of %s", digest.ErrMismatch, r.desc.Size, r.desc.Digest)
+	}
 	r.offset += int64(n)
 	return n, err
 }

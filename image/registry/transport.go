@@ -52,7 +52,17 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%d %s, %d times", e.code, http.StatusText(e.code), e.attempts)
 }
 
-var errPlainHTTP = errors.New("plain HTTP")
+// plainError is a request that would have gone over plain HTTP without leave.
+type plainError struct{ host string }
+
+func (e *plainError) Error() string { return "plain HTTP to " + e.host + " is not allowed" }
+
+// sourceError is the failure of what a blob is read from while it is pushed: no
+// matter of the registry, and not for it to be asked again.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
 
 func (t *transport) isPlain(host string) bool {
 	if slices.Contains(t.plain, host) {
@@ -71,7 +81,7 @@ func (t *transport) isPlain(host string) bool {
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !t.isPlain(req.URL.Host) {
-		return nil, fmt.Errorf("%w to %s is not allowed", errPlainHTTP, req.URL.Host)
+		return nil, &plainError{req.URL.Host}
 	}
 	limit, ok := req.Context().Value(bodyLimitKey{}).(int64)
 	if !ok {
@@ -148,6 +158,10 @@ func isBusy(status int) bool {
 // isCut tells whether a connection broke in a way that another may not.
 func isCut(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, digest.ErrMismatch) {
+		return false
+	}
+	var source *sourceError
+	if errors.As(err, &source) {
 		return false
 	}
 	var timeout net.Error
