@@ -1,0 +1,111 @@
+// Package engine says what an engine is: what resolves the nodes of a graph.
+//
+//   - An [Engine] makes the result of a node, and of those that it needs.
+//   - A [Result] is a tree, with the configuration of an image.
+//   - An [Event] is a fact about a run, given to a [Sink] while it goes on.
+//   - A [Place] is where a tree comes from or goes to, as users write it.
+//
+// The same graph has the same result on every engine.
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Engine resolves graphs. It is used by several goroutines at once.
+type Engine interface {
+	tree.Contents
+
+	// Resolve makes the result of a node. What was made before is not made
+	// again. Errors name the call that made the node in question.
+	Resolve(ctx context.Context, n *graph.Node, s Sink) (Result, error)
+	// Export writes a result to a place.
+	Export(ctx context.Context, r Result, to Place, o ExportOptions) (Exported, error)
+	// Close ends the use of the engine.
+	Close(ctx context.Context) error
+}
+
+// Result is what a node came to.
+type Result struct {
+	Tree tree.Tree
+	// Changes is the change set that a diff came to; nil for other nodes.
+	Changes *tree.ChangeSet
+	// Config is how processes start in the tree, and what an image of it says.
+	Config image.Config
+	// Base is the image that the tree was made from.
+	Base Base
+	// Exec is what the last exec on the way said; nil if there was none.
+	Exec *Exec
+}
+
+// Base is the layers that an image of a tree starts with.
+type Base struct {
+	Tree   tree.Tree // what the layers give
+	Layers []image.Layer
+	Image  *image.Descriptor // the manifest, if Tree and Config are its own
+}
+
+// Exec is what a process said and how it ended.
+type Exec struct {
+	Args     []string
+	ExitCode int
+	Stdout   tree.File
+	Stderr   tree.File
+}
+
+// ExecError is the error of a process that failed.
+type ExecError struct {
+	Args     []string
+	ExitCode int
+	// Stdout and Stderr are the ends of what it said, with secrets masked.
+	Stdout, Stderr []byte
+	// Reason says why it could not start; "" if it could.
+	Reason string
+}
+
+// Error tells the exit code or the reason; what the process said is not in it.
+func (e *ExecError) Error() string {
+	if e.Reason != "" {
+		return fmt.Sprintf("%q did not start: %s", e.Args[0], e.Reason)
+	}
+	return fmt.Sprintf("%q exited with code %d", e.Args, e.ExitCode)
+}
+
+// ExportOptions say how a result is written. The zero ExportOptions write gzip
+// layers.
+type ExportOptions struct {
+	Compression Compression
+	PlainHTTP   bool // push without TLS; to this machine it is not needed
+	// AllPlatforms exports every platform of an imported image, unchanged.
+	AllPlatforms bool
+	// Existing says what becomes of a directory that is not empty: "" refuses,
+	// "merge" writes into it, "replace" empties it.
+	Existing string
+	// Progress receives events; nil drops them.
+	Progress Sink
+}
+
+// Compression is how a new layer is compressed.
+type Compression string
+
+// The values of [Compression].
+const (
+	Gzip         Compression = ""
+	Zstd         Compression = "zstd"
+	Uncompressed Compression = "none"
+)
+
+// Exported is what an export wrote.
+type Exported struct {
+	Place string
+	// Image names the manifest or index; nil for a directory or a plain tar.
+	Image     *image.Descriptor
+	NewLayer  *image.Layer // made from what changed since the base; nil if nothing did
+	Reused    int          // layers that are the base's own
+	Platforms []string
+}

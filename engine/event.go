@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/inlaybuild/inlay/compose"
+)
+
+// Event is a fact about a run: one of the types of this file.
+type Event interface{ event() }
+
+// Sink receives events, in order. It is called by one goroutine at a time, and
+// should return at once.
+type Sink interface {
+	Event(Event)
+}
+
+// SinkFunc is a function as a [Sink].
+type SinkFunc func(Event)
+
+// Event calls f.
+func (f SinkFunc) Event(e Event) { f(e) }
+
+// StepStarted says that an op is being carried out.
+type StepStarted struct {
+	Step int // a number of the run
+	Op   string
+	Call string // what the user knows it by
+	At   time.Time
+}
+
+// StepEnded says how a step ended.
+type StepEnded struct {
+	Step   int
+	Cached bool
+	Err    error
+	Took   time.Duration
+}
+
+// Output is something that a process wrote. It has no secrets in it.
+type Output struct {
+	Step   int
+	Stderr bool
+	Data   []byte
+}
+
+// Progress says how far something is. It replaces what was said before of the
+// same step and subject.
+type Progress struct {
+	Step  int // -1 for what is no step
+	What  string
+	Done  int64 // bytes
+	Total int64 // bytes; 0 if it is not known
+	Count int64 // entries, or layers
+}
+
+// Replaced says that a copy replaced something by another kind of entry.
+type Replaced struct {
+	Step int
+	compose.Replacement
+}
+
+func (StepStarted) event() {}
+func (StepEnded) event()   {}
+func (Output) event()      {}
+func (Progress) event()    {}
+func (Replaced) event()    {}

@@ -1,0 +1,64 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Copy puts a file, or what a directory holds, of the second input into the
+// first.
+type Copy struct {
+	To      string
+	From    []string // paths or patterns in the second input
+	Options CopyOptions
+}
+
+// CopyOptions is [compose.Options] as users give them. The zero CopyOptions
+// keeps attributes and follows the symlinks of the destination.
+type CopyOptions struct {
+	Owner      string           `json:",omitempty"` // "user[:group]", names or numbers of the destination
+	Mode       string           `json:",omitempty"` // octal or symbolic
+	Time       *int64           `json:",omitempty"` // seconds since the epoch
+	Include    []string         `json:",omitempty"`
+	Exclude    []string         `json:",omitempty"`
+	Overlay    bool             `json:",omitempty"`
+	Existing   compose.Existing `json:",omitempty"`
+	KeepLink   bool             `json:",omitempty"`
+	AllowEmpty bool             `json:",omitempty"`
+	Contents   bool             `json:",omitempty"` // the source must be a directory, and what it holds is copied
+}
+
+// Name gives "copy".
+func (Copy) Name() string { return "copy" }
+
+// Check looks at paths and options.
+func (c Copy) Check() error {
+	if c.To == "" {
+		return errors.New("the destination is missing")
+	}
+	if len(c.From) == 0 {
+		return errors.New("the source is missing")
+	}
+	if _, err := tree.CleanPath(c.To); err != nil {
+		return err
+	}
+	return c.Options.check()
+}
+
+func (o CopyOptions) check() error {
+	if o.Mode != "" {
+		if _, err := compose.ParseMode(o.Mode); err != nil {
+			return err
+		}
+	}
+	switch o.Existing {
+	case compose.ExistingMerge, compose.ExistingReplace, compose.ExistingForbid:
+		return nil
+	}
+	return fmt.Errorf("existing %q: it is replace or forbid, or not given at all", o.Existing)
+}
+
+func (Copy) op() {}
