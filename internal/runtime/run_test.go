@@ -158,6 +158,7 @@ func TestWrongProcessesAreRefused(t *testing.T) {
 func TestCancelLeavesNothing(t *testing.T) {
 	e := newEnv(t)
 	mark := "98765433"
+	before := cgroups()
 	for _, grace := range []time.Duration{0, 300 * time.Millisecond} {
 		os.Remove(filepath.Join(e.root, "tmp/up"))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -180,9 +181,10 @@ func TestCancelLeavesNothing(t *testing.T) {
 		if left := running(mark); len(left) > 0 {
 			t.Fatalf("still running: %q", left)
 		}
-		if left := append(e.leftovers(), cgroups()...); len(left) > 0 {
+		if left := e.leftovers(); len(left) > 0 {
 			t.Fatalf("left behind: %q", left)
 		}
+		noNewCgroups(t, before)
 		t.Logf("grace %v: %v from start to end", grace, time.Since(started).Round(time.Millisecond))
 	}
 }
