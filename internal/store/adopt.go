@@ -70,7 +70,7 @@ func own(f *os.File) error {
 		if name == "" || name == "security.selinux" { // the policy's, and not removable
 			continue
 		}
-		if err := unix.Fremovexattr(fd, name); err != nil && !errors.Is(err, unix.ENODATA) {
+		if err := unix.Fremovexattr(fd, name); err != nil {
 			return fmt.Errorf("remove xattr %s: %w", name, err)
 		}
 	}

@@ -62,7 +62,7 @@ func (s *Store) missing(ctx context.Context, ds []digest.Digest) (missing []dige
 			missing = append(missing, d)
 		}
 	}
-	s.hold(found...)
+	s.claim(asBlob, found...)
 	return missing, nil
 }
 
@@ -108,6 +108,6 @@ func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (Blob, error) {
 	if !info.Mode().IsRegular() || info.Size() == 0 && d != digest.Of(nil) {
 		return nil, errors.Join(&MissingError{Kind: KindBlob, Digest: d}, f.Close())
 	}
-	s.hold(d)
+	s.claim(asBlob, d)
 	return &fileBlob{f, info.Size()}, nil
 }

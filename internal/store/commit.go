@@ -49,9 +49,9 @@ func (in *Ingest) commit(ctx context.Context, ch Changes) error {
 	}
 	s := in.s
 	blobs := in.digests()
-	fresh := append([]digest.Digest{}, blobs...)
-	for _, n := range in.nodes {
-		fresh = append(fresh, n.Digest)
+	nodes := make([]digest.Digest, len(in.nodes))
+	for i, n := range in.nodes {
+		nodes[i] = n.Digest
 	}
 	if err := in.flush(blobs); err != nil {
 		return err
@@ -63,7 +63,8 @@ func (in *Ingest) commit(ctx context.Context, ch Changes) error {
 	if err := s.gate.enter(ctx); err != nil {
 		return err
 	}
-	s.claim(false, fresh)
+	s.claim(asAny, blobs...)
+	s.claim(asAny, nodes...)
 	s.gate.leave()
 	if err := in.place(blobs); err != nil {
 		return err
@@ -73,7 +74,8 @@ func (in *Ingest) commit(ctx context.Context, ch Changes) error {
 			return err
 		}
 	}
-	s.lease.know(fresh...)
+	s.lease.know(asBlob, blobs)
+	s.lease.know(asNode, nodes)
 	return nil
 }
 
@@ -106,7 +108,7 @@ func (in *Ingest) complete(ctx context.Context, ch Changes) error {
 	for _, r := range ch.Refs {
 		nodes, blobs = in.strange(nodes, r.Trees, r.Blobs, blobs)
 	}
-	nodes, blobs = in.s.lease.unheld(nodes), in.s.lease.unheld(blobs)
+	nodes, blobs = in.s.lease.unheld(asNode, nodes), in.s.lease.unheld(asBlob, blobs)
 	in.seen = in.seen || len(blobs) > 0
 	missing, err := in.s.Hold(ctx, nodes, blobs)
 	if err != nil {
@@ -145,6 +147,7 @@ func (in *Ingest) place(blobs []digest.Digest) error {
 		if err != nil {
 			return err
 		}
+		in.mark = true
 		if err := f.Close(); err != nil {
 			return err
 		}
@@ -167,6 +170,7 @@ func (in *Ingest) place(blobs []digest.Digest) error {
 	if err := s.flushDirs(dirs, others); err != nil {
 		return err
 	}
+	in.mark = false // the file goes with the directory
 	if len(blobs) > 0 {
 		return os.Remove(filepath.Join(in.path, renaming))
 	}

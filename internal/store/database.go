@@ -97,12 +97,13 @@ func openDatabase(ctx context.Context, path string, wait time.Duration) (*databa
 	}
 	c, err := db.get(ctx)
 	if err != nil && db.readOnly {
-		// Nobody can write here, so there is no log of a writer to share: take
-		// the file as it is, unless a log was left behind.
-		if info, serr := os.Stat(path + "-wal"); serr != nil || info.Size() == 0 {
-			db.flags = "immutable=1"
-			c, err = db.get(ctx)
+		// SQLite needs to write beside a database with a log, and cannot: take
+		// the file as it is, unless there is a log.
+		if info, serr := os.Stat(path + "-wal"); serr == nil && info.Size() > 0 {
+			return nil, fmt.Errorf("%w: %w; it is written elsewhere: wait, or read it from there", ErrReadOnly, err)
 		}
+		db.flags = "immutable=1"
+		c, err = db.get(ctx)
 	}
 	if err != nil {
 		return nil, err

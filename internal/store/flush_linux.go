@@ -56,3 +56,11 @@ func renameNew(from *os.File, old string, to *os.File, name string) error {
 	}
 	return nil
 }
+
+// allocate gives an empty file size bytes of space.
+func allocate(f *os.File, size int64) error {
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
+		return &os.PathError{Op: "fallocate", Path: f.Name(), Err: err}
+	}
+	return nil
+}

@@ -37,3 +37,9 @@ func renameNew(from *os.File, old string, to *os.File, name string) error {
 	}
 	return nil
 }
+
+// allocate gives an empty file size bytes of space.
+func allocate(f *os.File, size int64) error {
+	_, err := f.Write(make([]byte, size))
+	return err
+}

@@ -68,7 +68,7 @@ func foreign(dir string) error {
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{initLock: true, formatName + ".new": true, "lost+found": true}
+	known := map[string]bool{initLock: true, reserveName: true, formatName + ".new": true, "lost+found": true}
 	for _, n := range folders() {
 		known[n] = true
 	}
@@ -111,6 +111,7 @@ func makeStore(ctx context.Context, dir string) error {
 			return err
 		}
 	}
+	makeReserve(dir)
 	return writeFormat(dir)
 }
 

@@ -62,6 +62,10 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 }
 
 func (s *Store) collect(ctx context.Context, o GCOptions, r *GCReport) (err error) {
+	if err := s.spendReserve(); err != nil {
+		return err
+	}
+	defer makeReserve(s.dir)
 	if r.Ingests, err = s.reclaim(ctx); err != nil {
 		return err
 	}
@@ -223,7 +227,7 @@ func (c *conn) deleteRows(sql string, seqs []int64) error {
 // sweepNodes removes nodes that are not live, parents before children: so a node
 // that is there has all below it, wherever this is cut off.
 func (s *Store) sweepNodes(ctx context.Context, g *graph, r *GCReport) error {
-	for chunk := range slices.Chunk(g.deadNodes(), 1000) {
+	for chunk := range slices.Chunk(g.deadNodes(), 250) {
 		// What came since the last batch is marked beforehand, so that others
 		// wait only for what came since that.
 		if err := s.view(ctx, g.catchUp); err != nil {

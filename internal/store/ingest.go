@@ -34,6 +34,7 @@ type Ingest struct {
 	seen  bool // a blob of the store is relied on
 	nodes []Node
 	queue map[digest.Digest]struct{} // digests of nodes
+	mark  bool                       // blobs may be visible that are not flushed
 	done  bool
 
 	buffers sync.Pool
@@ -118,7 +119,7 @@ func (in *Ingest) known(ctx context.Context, d digest.Digest, size int64) (bool,
 	defer in.s.gate.leave()
 	ok, err := in.s.present(d, size)
 	if ok {
-		in.s.hold(d)
+		in.s.claim(asBlob, d)
 		in.mu.Lock()
 		in.seen = true
 		in.mu.Unlock()
@@ -156,7 +157,14 @@ func (in *Ingest) Abort() error {
 	if in.dir == nil {
 		return nil
 	}
-	err := os.RemoveAll(in.path)
+	var err error
+	if in.mark {
+		// The commit failed halfway. If this fails too, the mark stays for others.
+		err = flushAll(in.dir)
+	}
+	if err == nil {
+		err = os.RemoveAll(in.path)
+	}
 	err = errors.Join(err, in.dir.Close())
 	in.dir = nil
 	return err

@@ -23,39 +23,55 @@ type lease struct {
 	f    *os.File
 	path string
 	size int64
-	held map[[16]byte]struct{} // listed, and in the store: half a digest is enough to tell, and half the memory
+	held map[held]struct{}
 }
+
+// held is what is listed and in the store. Half a digest is enough to tell, and
+// half the memory.
+type held struct {
+	half [16]byte
+	as   claim
+}
+
+// claim says as what a digest is listed. The collector takes it for all of them.
+type claim byte
+
+const (
+	asAny  claim = iota // it need not be in the store yet
+	asBlob              // a blob that is in the store
+	asNode              // a node that is in the store, with all below it
+)
 
 func newLease(dir string) *lease {
-	return &lease{dir: dir, held: map[[16]byte]struct{}{}}
+	return &lease{dir: dir, held: map[held]struct{}{}}
 }
 
-func half(d digest.Digest) [16]byte {
+func (l *lease) has(d digest.Digest, as claim) bool {
 	sum := d.Sum()
-	return [16]byte(sum[:16])
+	_, ok := l.held[held{[16]byte(sum[:16]), as}]
+	return ok
 }
 
 // unheld gives those of ds that are not known to be in the store.
-func (l *lease) unheld(ds []digest.Digest) []digest.Digest {
+func (l *lease) unheld(as claim, ds []digest.Digest) []digest.Digest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []digest.Digest
 	for _, d := range ds {
-		if _, ok := l.held[half(d)]; !ok {
+		if !l.has(d, as) {
 			out = append(out, d)
 		}
 	}
 	return out
 }
 
-// add lists ds, and remembers those that the store is known to have. The caller
-// is inside the gate.
-func (l *lease) add(known bool, ds ...digest.Digest) error {
+// add lists ds, and remembers as what. The caller is inside the gate.
+func (l *lease) add(as claim, ds []digest.Digest) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var buf []byte
 	for _, d := range ds {
-		if _, ok := l.held[half(d)]; !ok && !d.IsZero() {
+		if !l.has(d, as) && !d.IsZero() {
 			buf = d.Append(buf)
 		}
 	}
@@ -70,22 +86,23 @@ func (l *lease) add(known bool, ds ...digest.Digest) error {
 		return fmt.Errorf("write lease: %w", err)
 	}
 	l.size += int64(len(buf))
-	if known {
-		l.remember(ds)
+	if as != asAny {
+		l.remember(as, ds)
 	}
 	return nil
 }
 
 // know remembers that the store has ds, which are listed.
-func (l *lease) know(ds ...digest.Digest) {
+func (l *lease) know(as claim, ds []digest.Digest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.remember(ds)
+	l.remember(as, ds)
 }
 
-func (l *lease) remember(ds []digest.Digest) {
+func (l *lease) remember(as claim, ds []digest.Digest) {
 	for _, d := range ds {
-		l.held[half(d)] = struct{}{}
+		sum := d.Sum()
+		l.held[held{[16]byte(sum[:16]), as}] = struct{}{}
 	}
 }
 
@@ -126,14 +143,11 @@ func (l *lease) close() error {
 	return err
 }
 
-// hold claims what the store was seen to have. The caller is inside the gate.
-func (s *Store) hold(ds ...digest.Digest) { s.claim(true, ds) }
-
-// claim writes ds to the lease. Where that fails, because the disk is full or
-// may not be written, the store stays inside the gate until it is closed: that
-// protects everything.
-func (s *Store) claim(known bool, ds []digest.Digest) {
-	if s.lease.add(known, ds...) != nil {
+// claim writes ds to the lease. The caller is inside the gate. Where that fails,
+// because the disk is full or may not be written, the store stays inside the gate
+// until it is closed: that protects everything.
+func (s *Store) claim(as claim, ds ...digest.Digest) {
+	if s.lease.add(as, ds) != nil {
 		s.gate.remain()
 	}
 }

@@ -35,7 +35,11 @@ func (s *Store) Nodes(ctx context.Context, ds []digest.Digest) ([][]byte, error)
 					return err
 				}
 				out = append(out, data)
-				s.claim(whole, []digest.Digest{d})
+				as := asAny
+				if whole {
+					as = asNode
+				}
+				s.claim(as, d)
 			}
 			return nil
 		})
@@ -105,7 +109,7 @@ func (s *Store) missingNodes(c *conn, ds []digest.Digest) (missing []digest.Dige
 			missing = append(missing, d)
 		}
 	}
-	s.hold(found...)
+	s.claim(asNode, found...)
 	return missing, nil
 }
 

@@ -84,7 +84,7 @@ func (s *Store) complete(c *conn, r Record) (bool, error) {
 			return false, err
 		}
 	}
-	s.hold(r.Trees...)
-	s.hold(r.Blobs...)
+	s.claim(asNode, r.Trees...)
+	s.claim(asBlob, r.Blobs...)
 	return true, nil
 }

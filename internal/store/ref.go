@@ -53,8 +53,8 @@ func (s *Store) refs(c *conn, sql string, bind func(*sqlite3.Stmt) error, yield 
 		if err != nil {
 			return err
 		}
-		s.hold(r.Trees...)
-		s.hold(r.Blobs...)
+		s.claim(asAny, r.Trees...)
+		s.claim(asAny, r.Blobs...)
 		yield(Ref{Name: st.ColumnText(0), Time: time.Unix(0, st.ColumnInt64(1)), Record: r})
 		return nil
 	})

@@ -104,7 +104,7 @@ func (r *Run) PutStep(ctx context.Context, step Step) error {
 			trees = append(trees, d)
 		}
 	}
-	if un := r.s.lease.unheld(trees); len(un) > 0 {
+	if un := r.s.lease.unheld(asNode, trees); len(un) > 0 {
 		missing, err := r.s.MissingNodes(ctx, un)
 		if err != nil {
 			return err
@@ -205,7 +205,7 @@ func (s *Store) Steps(ctx context.Context, run string) ([]Step, error) {
 				if err != nil || len(trees) != 2 {
 					return fmt.Errorf("trees of step %d: %w", st.ColumnInt(0), errors.Join(err, digest.ErrInvalid))
 				}
-				s.claim(false, trees)
+				s.claim(asAny, trees...)
 				out = append(out, Step{
 					Index: st.ColumnInt(0), Name: st.ColumnText(1), State: RunState(st.ColumnText(2)),
 					Started: instant(st.ColumnInt64(3)), Ended: instant(st.ColumnInt64(4)),
