@@ -1,6 +1,7 @@
 package image
 
 import (
+	"fmt"
 	"slices"
 )
 
@@ -43,6 +44,9 @@ func Named(x Index, name string) (Descriptor, error) {
 		if match && !slices.ContainsFunc(found, same) {
 			found = append(found, d)
 		}
+	}
+	if len(found) > 1 && name != "" {
+		return Descriptor{}, fmt.Errorf("%w: %q names %d images: choose one by its digest, as %s", ErrInvalid, clip(name), len(found), found[0].Digest)
 	}
 	if len(found) != 1 {
 		slices.Sort(available)

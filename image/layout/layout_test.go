@@ -130,6 +130,26 @@ func TestTheOnlyImageNeedsNoNameAndMoreAreListed(t *testing.T) {
 	}
 }
 
+func TestANameOfTwoImagesIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	l := create(t, dir)
+	var m imagetest.Memory
+	x := image.Index{MediaType: image.MediaTypeIndex}
+	for _, d := range []image.Descriptor{imagetest.Simple(t, &m), imagetest.Multi(t, &m)} {
+		x.Manifests = append(x.Manifests, d.WithAnnotation(image.AnnotationRefName, "x"))
+	}
+	b, err := x.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "index.json"), b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Resolve(t.Context(), "x"); !errors.Is(err, image.ErrInvalid) {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsNoLayoutIsRefused(t *testing.T) {
 	write := func(name, content string) string {
 		dir := t.TempDir()

@@ -66,11 +66,11 @@ func squeeze(t testing.TB, kind compress.Kind, in []byte, cut func() int) []byte
 }
 
 func TestOutputDependsOnTheBytesAlone(t *testing.T) {
-	for _, size := range []int{0, 1, 100, 1 << 16, 1 << 20, 1<<20 + 1, 3<<20 + 17, 9 << 20} {
+	for _, size := range []int{0, 1, 100, 1 << 16, 1 << 20, 1<<20 + 1, 3<<20 + 17} {
 		in := sample(size)
 		for _, kind := range kinds {
 			want := squeeze(t, kind, in, func() int { return 1 << 30 })
-			for seed := range uint64(3) {
+			for seed := range uint64(2) {
 				r := rand.New(rand.NewPCG(seed, 3))
 				old := runtime.GOMAXPROCS(1 + r.IntN(4))
 				got := squeeze(t, kind, in, func() int { return 1 + r.IntN(1<<uint(8+r.IntN(14))) })

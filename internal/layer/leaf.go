@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -63,6 +64,13 @@ func (p *plan) add(at string, h *tar.Header, a tree.Attr, f *tree.File) error {
 	h.Format = tar.FormatPAX // a plain header where that has room for all
 	if err := setAttr(h, at, a); err != nil {
 		return err
+	}
+	if !utf8.ValidString(h.Name) || !utf8.ValidString(h.Linkname) {
+		// pax(1): the names in the records are bytes, not UTF-8.
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords["hdrcharset"] = "BINARY"
 	}
 	p.written.Entries++
 	return p.out.add(&item{header: h, path: at, file: f}, p.open)

@@ -8,6 +8,10 @@
 // folder of that name), because libcontainer needs cgo and this package must
 // not. See [Find] for where it is looked for.
 //
+// Where cgroups cannot be written, in many containers, a process runs without
+// one, and then also without CAP_MKNOD: it is a cgroup that keeps a device node
+// from being opened.
+//
 // # Nothing is left behind
 //
 // inlay-runc is started as the first process of a pid namespace, and dies with

@@ -1,3 +1,5 @@
+//go:build linux
+
 package runtime
 
 import (
@@ -12,16 +14,6 @@ import (
 
 	"github.com/inlaybuild/inlay/internal/runtime/wire"
 )
-
-// Config says where the runtime does its work.
-type Config struct {
-	// Program is the path of inlay-runc, as [Find] gives it.
-	Program string
-	// StateDir is a directory for what running processes need: their runtime
-	// state, their files of /etc. It is created, mode 0700. Several engines may
-	// share it. See [Sweep].
-	StateDir string
-}
 
 // Run runs p and waits for its end. The error is nil when the process started,
 // whatever its exit code; a [*StartError] when it could not be started; and

@@ -1,3 +1,5 @@
+//go:build linux
+
 package runtime
 
 import (
@@ -17,6 +19,11 @@ func newSpec(p *Process, etc map[string]string, cgroup string) (*specs.Spec, err
 	caps, err := capabilities(p.AddCaps)
 	if err != nil {
 		return nil, err
+	}
+	if cgroup == "" {
+		// Without a cgroup nothing keeps root from a disk that it has made a
+		// device node for.
+		caps = slices.DeleteFunc(caps, func(name string) bool { return name == "CAP_MKNOD" })
 	}
 	mounts, err := mounts(p, etc, cgroup != "")
 	if err != nil {

@@ -1,0 +1,236 @@
+package inlay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Client makes values real, by an engine. It is used by several goroutines at
+// once. Close it at the end.
+type Client struct {
+	engine engine.Engine
+	events engine.Sink
+}
+
+// Options say how a client works.
+type Options struct {
+	// Store is the directory of the store. "" is $INLAY_STORE, or
+	// $XDG_DATA_HOME/inlay, or for root /var/lib/inlay.
+	Store string
+	// Events receives what happens while values are resolved; nil drops it.
+	Events engine.Sink
+}
+
+// Open gives a client with an engine on this machine. There is no daemon: the
+// engine is part of this process, and shares the store with others.
+func Open(ctx context.Context, o Options) (*Client, error) {
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store})
+	if err != nil {
+		return nil, err
+	}
+	return NewClient(e, o.Events), nil
+}
+
+// NewClient gives a client of an engine. The client closes it.
+func NewClient(e engine.Engine, events engine.Sink) *Client {
+	if events == nil {
+		events = engine.SinkFunc(func(engine.Event) {})
+	}
+	return &Client{engine: e, events: events}
+}
+
+// Engine gives the client's engine.
+func (c *Client) Engine() engine.Engine { return c.engine }
+
+// Close ends the use of the client.
+func (c *Client) Close(ctx context.Context) error { return c.engine.Close(ctx) }
+
+// Resolve makes what a node stands for.
+func (c *Client) Resolve(ctx context.Context, n *graph.Node) (engine.Result, error) {
+	if err := n.Check(); err != nil {
+		return engine.Result{}, err
+	}
+	return c.engine.Resolve(ctx, n, c.events)
+}
+
+// Tree gives the directory as a tree.
+func (d Directory) Tree(ctx context.Context, c *Client) (tree.Tree, error) {
+	r, err := c.Resolve(ctx, d.Node())
+	return r.Tree, err
+}
+
+// Digest gives the digest of all that the directory is. Equal directories have
+// equal digests, however they were made.
+func (d Directory) Digest(ctx context.Context, c *Client) (digest.Digest, error) {
+	t, err := d.Tree(ctx, c)
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	return t.Digest(), nil
+}
+
+// FS gives the directory as a file system of the standard library.
+func (d Directory) FS(ctx context.Context, c *Client) (fs.FS, error) {
+	t, err := d.Tree(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return tree.FS(ctx, t, c.engine), nil
+}
+
+// Entries gives the names in the directory at a path, in bytewise order.
+// Directories end in a slash.
+func (d Directory) Entries(ctx context.Context, c *Client, at string) ([]string, error) {
+	f, err := d.FS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	list, err := fs.ReadDir(f, fsPath(at))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = e.Name()
+		if e.IsDir() {
+			names[i] += "/"
+		}
+	}
+	return names, nil
+}
+
+// Glob gives the paths that match a pattern, in which "**" stands for any
+// number of names.
+func (d Directory) Glob(ctx context.Context, c *Client, pattern string) ([]string, error) {
+	t, err := d.Tree(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return compose.Glob(ctx, t, pattern)
+}
+
+// Stat describes what a path leads to; symlinks are followed, but for a last
+// one.
+func (d Directory) Stat(ctx context.Context, c *Client, at string) (fs.FileInfo, error) {
+	f, err := d.FS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return fs.Lstat(f, fsPath(at))
+}
+
+func fsPath(p string) string {
+	p = strings.TrimPrefix(path.Clean("/"+p), "/")
+	if p == "" {
+		return "."
+	}
+	return p
+}
+
+// Contents gives what the file holds.
+func (f File) Contents(ctx context.Context, c *Client) ([]byte, error) {
+	view, err := f.dir.FS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return fs.ReadFile(view, fsPath(f.path))
+}
+
+// Export writes the directory to a place: "dir:PATH", "tar:FILE", an image.
+func (d Directory) Export(ctx context.Context, c *Client, dest string, opts ...engine.ExportOptions) (engine.Exported, error) {
+	return c.export(ctx, d.Node(), dest, opts)
+}
+
+// Export writes the container as an image to a place: "oci:DIR[:TAG]",
+// "oci-archive:FILE", "docker-archive:FILE", a registry's reference; or its file
+// system to "tar:FILE" or "dir:PATH".
+func (c Container) Export(ctx context.Context, on *Client, dest string, opts ...engine.ExportOptions) (engine.Exported, error) {
+	return on.export(ctx, c.Node(), dest, opts)
+}
+
+// Push writes the container as an image to a registry.
+func (c Container) Push(ctx context.Context, on *Client, ref string, opts ...engine.ExportOptions) (engine.Exported, error) {
+	if p, err := engine.ParsePlace(ref); err != nil || p.Scheme != engine.SchemeName {
+		return engine.Exported{}, fmt.Errorf("push %s: want the reference of a registry, such as HOST/NAME:TAG", ref)
+	}
+	return on.export(ctx, c.Node(), ref, opts)
+}
+
+func (c *Client) export(ctx context.Context, n *graph.Node, dest string, opts []engine.ExportOptions) (engine.Exported, error) {
+	to, err := engine.ParsePlace(dest)
+	if err != nil {
+		return engine.Exported{}, err
+	}
+	r, err := c.Resolve(ctx, n)
+	if err != nil {
+		return engine.Exported{}, err
+	}
+	var o engine.ExportOptions
+	if len(opts) > 0 {
+		o = opts[0]
+	}
+	if o.Progress == nil {
+		o.Progress = c.events
+	}
+	return c.engine.Export(ctx, r, to, o)
+}
+
+// ErrNoExec is the error of asking for the output of a container in which
+// nothing ran.
+var ErrNoExec = errors.New("no process ran in the container: use WithExec first")
+
+// Stdout gives what the last process wrote to its standard output.
+func (c Container) Stdout(ctx context.Context, on *Client) (string, error) {
+	return c.output(ctx, on, func(e *engine.Exec) tree.File { return e.Stdout })
+}
+
+// Stderr gives what the last process wrote to its standard error.
+func (c Container) Stderr(ctx context.Context, on *Client) (string, error) {
+	return c.output(ctx, on, func(e *engine.Exec) tree.File { return e.Stderr })
+}
+
+// ExitCode gives the exit code of the last process. One that is a failure is an
+// [ExecError] instead.
+func (c Container) ExitCode(ctx context.Context, on *Client) (int, error) {
+	r, err := on.Resolve(ctx, c.Node())
+	if err != nil {
+		return 0, err
+	}
+	if r.Exec == nil {
+		return 0, ErrNoExec
+	}
+	return r.Exec.ExitCode, nil
+}
+
+func (c Container) output(ctx context.Context, on *Client, which func(*engine.Exec) tree.File) (string, error) {
+	r, err := on.Resolve(ctx, c.Node())
+	if err != nil {
+		return "", err
+	}
+	if r.Exec == nil {
+		return "", ErrNoExec
+	}
+	f := which(r.Exec)
+	if f.Size == 0 {
+		return "", nil
+	}
+	rc, err := on.engine.OpenContent(ctx, f.Content)
+	if err != nil {
+		return "", err
+	}
+	defer rc.Close()
+	b, err := io.ReadAll(rc)
+	return string(b), err
+}

@@ -1,0 +1,62 @@
+// Package inlay composes container file systems and runs processes in them.
+//
+//   - A [Directory] is a file system, or a part of one: a value. Putting files
+//     into it gives another one; the first stays as it was.
+//   - A [File] is one file of a directory.
+//   - A [Container] is a directory in which processes run, with their
+//     environment, and which can become an image.
+//   - A [ChangeSet] is the difference between two directories.
+//   - A [Client] makes them real: it has an engine and a store.
+//
+// Building values does no input or output and cannot fail; a wrong argument
+// surfaces when a value is resolved, by a method that takes a Client, and the
+// error names the call that made it.
+//
+// Paths mean what they mean to a process in the file system: copying to
+// /bin/tool where /bin is a symlink to usr/bin puts the file into /usr/bin and
+// leaves the symlink alone. [CopyOptions] has the other ways.
+package inlay
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+)
+
+// CopyOptions say how files are put into a directory. The zero CopyOptions keep
+// the attributes of the source and follow the symlinks of the destination. See
+// graph.CopyOptions for the fields.
+type CopyOptions = graph.CopyOptions
+
+// ExecError is the error of a process that failed: its exit code, and the end
+// of what it said.
+type ExecError = engine.ExecError
+
+// CallError is an error with the call that it comes from.
+type CallError = graph.CallError
+
+// call writes down a call for errors to name.
+func call(name string, args ...any) string {
+	s := name + "("
+	for i, a := range args {
+		if i > 0 {
+			s += ", "
+		}
+		switch a := a.(type) {
+		case string:
+			s += strconv.Quote(a)
+		default:
+			s += fmt.Sprint(a)
+		}
+	}
+	return s + ")"
+}
+
+func one(opts []CopyOptions) CopyOptions {
+	if len(opts) == 0 {
+		return CopyOptions{}
+	}
+	return opts[0]
+}
