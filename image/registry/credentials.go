@@ -1,8 +1,8 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -54,7 +54,7 @@ func (c *credentials) redact(s string) string {
 
 // dockerCredentials reads docker's config.json, once, when it is first needed.
 func dockerCredentials() func(string) (string, string, error) {
-	load := sync.OnceValues(func() (*configfile.ConfigFile, error) { return config.Load(config.Dir()) })
+	load := sync.OnceValues(func() (*configfile.ConfigFile, error) { return config.Load(os.Getenv(config.EnvOverrideConfigDir)) })
 	return func(domain string) (string, string, error) {
 		f, err := load()
 		if err != nil {
@@ -62,7 +62,7 @@ func dockerCredentials() func(string) (string, string, error) {
 		}
 		auth, err := f.GetAuthConfig(domain)
 		switch {
-		case errors.Is(err, exec.ErrNotFound):
+		case err != nil && strings.Contains(err.Error(), exec.ErrNotFound.Error()): // the library keeps the text alone
 			return "", "", fmt.Errorf("credentials of %s: the helper that docker's config.json names is not in PATH: install it or take it out there", domain)
 		case err != nil: // the error may have what the helper printed
 			return "", "", fmt.Errorf("credentials of %s: the helper that docker's config.json names failed: try \"docker login %s\"", domain, domain)
