@@ -70,7 +70,7 @@ func removeCgroups(name string) error {
 	deadline := time.Now().Add(5 * time.Second)
 	for _, dir := range dirs {
 		dir = filepath.Join(dir, name)
-		for {
+		for unix.Access(dir, unix.F_OK) == nil { // a read-only hierarchy refuses also to remove what is not there
 			err := unix.Rmdir(dir)
 			if err == nil || errors.Is(err, unix.ENOENT) {
 				break

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && cgo
 
 // Command inlay-runc is runc as Inlay needs it: libcontainer, with one verb. It
 // reads a request from file descriptor 3, runs that process in that root, and
