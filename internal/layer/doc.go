@@ -12,7 +12,7 @@
 // How a layer is understood:
 //
 //   - A whiteout ".wh.x" removes x of the layers below; an opaque marker
-//     ".wh..wh.opq" removes all that the directory held there. Neither touches
+//     ".wh..wh..opq" removes all that the directory held there. Neither touches
 //     what its own layer adds, wherever in the tar it stands. Other names that
 //     start with ".wh..wh." are leftovers of AUFS and mean nothing, except that
 //     hardlinks may lead to files in ".wh..wh.plnk".

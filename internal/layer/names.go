@@ -10,7 +10,7 @@ import (
 const (
 	whiteoutPrefix = ".wh."
 	metaPrefix     = ".wh..wh."
-	opaqueMarker   = ".wh..wh.opq"
+	opaqueMarker   = ".wh..wh..opq"
 	plinkDir       = ".wh..wh.plnk"
 )
 
