@@ -60,6 +60,7 @@ func run(request *wire.Request) (report wire.Report, err error) {
 	report.StartedUnixNano = started.UnixNano()
 	go forward()
 	releaseStreams()
+	detach(request.State)
 	state, err := process.Wait()
 	if state == nil {
 		return report, fmt.Errorf("waiting for the process: %w", err)
