@@ -26,6 +26,7 @@ type chunk struct {
 const (
 	aheadChunks = 8
 	aheadSize   = 256 << 10
+	firstSize   = 16 << 10 // many layers are small
 )
 
 func newReadAhead(r io.Reader) *readAhead {
@@ -35,22 +36,22 @@ func newReadAhead(r io.Reader) *readAhead {
 		stop: make(chan struct{}),
 	}
 	for range aheadChunks {
-		a.free <- nil // made when it is needed: many layers are small
+		a.free <- nil
 	}
 	a.ended.Go(func() { a.fill(r) })
 	return a
 }
 
 func (a *readAhead) fill(r io.Reader) {
-	for {
+	for size := firstSize; ; size = aheadSize {
 		var b []byte
 		select {
 		case b = <-a.free:
 		case <-a.stop:
 			return
 		}
-		if b == nil {
-			b = make([]byte, aheadSize)
+		if len(b) < size {
+			b = make([]byte, size)
 		}
 		n, err := readSome(r, b)
 		a.full <- chunk{b, n, err} // there are as many places as chunks

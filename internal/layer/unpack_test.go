@@ -230,11 +230,18 @@ func TestLayersAreUnpackedByOthersAsApplied(t *testing.T) {
 		})
 		t.Run(name+" with implied parents", func(t *testing.T) {
 			root := unpack(t, [][]byte{lower, writeLayer(t, m, cs, nil)})
-			same(t, want, withoutRoot(listDisk(t, root)))
+			// Containerd leaves the time of unpacking on parents without an entry.
+			implied := []string{`"/" `, `"/usr" `, `"/usr/bin" `}
+			same(t, without(want, implied...), without(listDisk(t, root), implied...))
 		})
 	}
 }
 
-func withoutRoot(lines []string) []string {
-	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasPrefix(l, `"/" `) })
+// without gives the lines that start with none of the prefixes.
+func without(lines []string, prefixes ...string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(l, p) })
+	})
 }
+
+func withoutRoot(lines []string) []string { return without(lines, `"/" `) }
