@@ -96,6 +96,9 @@ func (in *Ingest) flush(blobs []digest.Digest) error {
 func (in *Ingest) complete(ctx context.Context, ch Changes) error {
 	var nodes, blobs []digest.Digest
 	for _, n := range in.nodes {
+		if got := digest.Of(n.Data); got != n.Digest {
+			return fmt.Errorf("node %s: %w: its bytes are %s", n.Digest, digest.ErrMismatch, got)
+		}
 		sub, bodies, err := in.s.opts.References(n.Data)
 		if err != nil {
 			return fmt.Errorf("node %s: %w", n.Digest, err)

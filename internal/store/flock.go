@@ -26,6 +26,9 @@ func tryFlock(f *os.File, how int) (ok bool, err error) {
 	}
 }
 
+// longestPause is how long who waits for a lock may sleep before the next look.
+const longestPause = 2 * time.Millisecond
+
 // flock is tryFlock that waits, at most as long as said.
 func flock(ctx context.Context, f *os.File, how int, wait time.Duration) error {
 	pause := 20 * time.Microsecond
@@ -40,7 +43,7 @@ func flock(ctx context.Context, f *os.File, how int, wait time.Duration) error {
 			return fmt.Errorf("%s: %w: another process has held its lock for %v", f.Name(), ErrBusy, wait)
 		}
 		time.Sleep(pause)
-		pause = min(2*pause, 2*time.Millisecond)
+		pause = min(2*pause, longestPause)
 	}
 }
 

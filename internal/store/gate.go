@@ -108,8 +108,15 @@ func (g *gate) remain() {
 }
 
 // exclude calls f when nobody is inside, and lets nobody in meanwhile. It tries
-// for as long as the gate waits, then gives ErrBusy.
+// for as long as the gate waits, then gives ErrBusy. Afterwards it rests until
+// everybody who waited has looked again.
 func (s *Store) exclude(ctx context.Context, f func() error) error {
+	err := s.excludeOnce(ctx, f)
+	time.Sleep(2 * longestPause)
+	return err
+}
+
+func (s *Store) excludeOnce(ctx context.Context, f func() error) error {
 	g, err := openGate(s.path("leases"), s.opts.Wait) // its own open files: it also excludes this Store
 	if err != nil {
 		return err

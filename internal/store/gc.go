@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/ncruces/go-sqlite3"
@@ -274,7 +276,7 @@ func (s *Store) sweepBlobs(ctx context.Context, g *graph, r *GCReport) error {
 			dead = append(dead, int32(i))
 		}
 	}
-	for chunk := range slices.Chunk(dead, 500) {
+	for len(dead) > 0 {
 		if err := s.view(ctx, g.catchUp); err != nil {
 			return err
 		}
@@ -282,17 +284,13 @@ func (s *Store) sweepBlobs(ctx context.Context, g *graph, r *GCReport) error {
 			if err := s.view(ctx, g.catchUp); err != nil {
 				return err
 			}
-			for _, i := range chunk {
-				b := &g.blobs[i]
-				if b.live {
-					continue
-				}
-				err := os.Remove(s.path("blobs", s.locate(b.digest).name))
-				if err != nil && !errors.Is(err, os.ErrNotExist) {
+			const group, patience = 64, 20 * time.Millisecond // others wait meanwhile
+			for start := time.Now(); len(dead) > 0 && time.Since(start) < patience; {
+				n := min(group, len(dead))
+				if err := s.removeBlobs(g, dead[:n], r); err != nil {
 					return err
 				}
-				r.Blobs++
-				r.BlobBytes += b.size
+				dead = dead[n:]
 			}
 			return nil
 		})
@@ -301,6 +299,37 @@ func (s *Store) sweepBlobs(ctx context.Context, g *graph, r *GCReport) error {
 		}
 	}
 	return nil
+}
+
+// removeBlobs removes those that are not live, several at once: a disk can be
+// slow to answer.
+func (s *Store) removeBlobs(g *graph, dead []int32, r *GCReport) error {
+	const workers = 4
+	var wg sync.WaitGroup
+	errs := make([]error, workers)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(dead); i += workers {
+				b := &g.blobs[dead[i]]
+				if b.live {
+					continue
+				}
+				err := os.Remove(s.path("blobs", s.locate(b.digest).name))
+				if err != nil && !errors.Is(err, os.ErrNotExist) {
+					errs[w] = err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, i := range dead {
+		if b := &g.blobs[i]; !b.live {
+			r.Blobs++
+			r.BlobBytes += b.size
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // shrink gives pages of the database back that are not used.

@@ -242,7 +242,7 @@ func soak(t *testing.T, d time.Duration) time.Duration {
 
 func TestProcessesWorkBesideACollector(t *testing.T) {
 	dir := t.TempDir() + "/store"
-	d := soak(t, 6*time.Second)
+	d := soak(t, 4*time.Second)
 	type other struct {
 		*exec.Cmd
 		out *bytes.Buffer

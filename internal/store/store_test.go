@@ -239,6 +239,12 @@ func TestCommitNamesOnlyWhatIsThere(t *testing.T) {
 	if err := in.Commit(ctx, store.Changes{}); !errors.Is(err, store.ErrIncomplete) {
 		t.Fatalf("node over a missing blob: %v", err)
 	}
+	in, err = s.NewIngest(ctx)
+	check(t, err)
+	check(t, in.Nodes(store.Node{Digest: gone, Data: n.Data}))
+	if err := in.Commit(ctx, store.Changes{}); !errors.Is(err, digest.ErrMismatch) {
+		t.Fatalf("node under a wrong digest: %v", err)
+	}
 	// A failed commit must not make the next one believe in its node.
 	for _, r := range []store.Record{{Trees: []digest.Digest{gone}}, {Blobs: []digest.Digest{gone}}, {Trees: []digest.Digest{n.Digest}}} {
 		if err := s.SetRef(ctx, "r", r); !errors.Is(err, store.ErrIncomplete) {
