@@ -18,6 +18,10 @@ func startError(program, detail string) *StartError {
 		}
 		return false
 	}
+	if says("seccomp not supported") {
+		e.Reason = Program + " was built without seccomp: build it again with -tags seccomp (Debian: libseccomp-dev)"
+		return e
+	}
 	e.Reason = strings.TrimPrefix(detail, "unable to start container process: ")
 	e.Reason = strings.TrimPrefix(e.Reason, "error during container init: ")
 	if !strings.HasPrefix(e.Reason, "exec: ") && !strings.HasPrefix(e.Reason, "exec /") {
