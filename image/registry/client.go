@@ -111,14 +111,14 @@ func (c *Client) registryHosts(domain string) ([]docker.RegistryHost, error) {
 	header := http.Header{"User-Agent": {c.agent}}
 	for i, h := range hosts {
 		hosts[i].Header = header
-		hosts[i].Authorizer = docker.NewDockerAuthorizer(
+		hosts[i].Authorizer = &serialAuthorizer{below: docker.NewDockerAuthorizer(
 			docker.WithAuthClient(client), docker.WithAuthHeader(header),
 			docker.WithAuthCreds(func(host string) (string, string, error) {
 				if !strings.EqualFold(host, h.Host) {
 					return "", "", nil // a redirect led elsewhere: not its business
 				}
 				return c.creds.get(domain)
-			}))
+			}))}
 	}
 	c.hosts[domain] = hosts
 	return hosts, nil

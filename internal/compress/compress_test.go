@@ -66,7 +66,7 @@ func squeeze(t testing.TB, kind compress.Kind, in []byte, cut func() int) []byte
 }
 
 func TestOutputDependsOnTheBytesAlone(t *testing.T) {
-	for _, size := range []int{0, 1, 100, 1 << 16, 1 << 20, 1<<20 + 1, 3<<20 + 17} {
+	for _, size := range []int{0, 1, 1 << 16, 1<<20 + 1, 2<<20 + 17} {
 		in := sample(size)
 		for _, kind := range kinds {
 			want := squeeze(t, kind, in, func() int { return 1 << 30 })
@@ -157,7 +157,7 @@ func TestTruncatedStreamIsAnErrorAtEveryOffset(t *testing.T) {
 }
 
 func TestBombsEndAtTheLimit(t *testing.T) {
-	zeros := bytes.Repeat(make([]byte, 1<<20), 300)
+	zeros := bytes.Repeat(make([]byte, 1<<20), 270)
 	for _, kind := range kinds {
 		bomb := squeeze(t, kind, zeros, func() int { return 1 << 20 })
 		for _, c := range []struct {
