@@ -73,7 +73,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		t.Error(err)
 	}
 	y := read(t, write(t, archive.WriteDocker, &m, item(a, "debian:12"), item(a, "host:5000/x")))
-	for _, name := range []string{"debian:12", "docker.io/library/debian:12", "12", "host:5000/x:latest", "host:5000/x", ""} {
+	for _, name := range []string{"debian:12", "library/debian:12", "12", "host:5000/x:latest", "host:5000/x", ""} {
 		same(t, y, name, a)
 	}
 	same(t, read(t, write(t, archive.WriteOCI, &m, item(b, ""))), "", b)
@@ -166,7 +166,7 @@ func TestOldDockerArchiveIsRead(t *testing.T) {
 		entries, ids := oldDocker(t, squeeze)
 		a := read(t, makeTar(t, entries))
 		var d image.Descriptor
-		for _, name := range []string{"app:1", "app", "docker.io/library/app:latest", ""} {
+		for _, name := range []string{"app:1", "app", "library/app:latest", ""} {
 			var err error
 			if d, err = a.Resolve(t.Context(), name); err != nil {
 				t.Fatal(err)
