@@ -51,7 +51,7 @@ func copyAll(ctx context.Context, dst tree.Tree, to string, sources []source, o 
 	if _, err := tree.CleanPath(to); err != nil {
 		return Result{}, err
 	}
-	p := &planner{ctx: ctx, o: o, draft: tree.NewDraft(dst), links: map[*tree.Link][]landing{}}
+	p := &planner{ctx: ctx, o: o, draft: tree.NewDraft(dst), links: map[*tree.Link][]landing{}, aliased: len(sources) > 1}
 	for _, s := range sources {
 		if err := s.prepare(ctx, o); err != nil {
 			return Result{}, err

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/tree"
@@ -47,7 +48,9 @@ type Result struct {
 type Base struct {
 	Tree   tree.Tree // what the layers give
 	Layers []image.Layer
-	Image  *image.Descriptor // the manifest, if Tree and Config are its own
+	Image  *image.Descriptor // the manifest that has these layers; nil without layers
+	Config digest.Digest     // of the config that the manifest names
+	Origin string            // the reference by which a registry has the layers; "" if none is known
 }
 
 // Exec is what a process said and how it ended.

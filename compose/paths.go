@@ -1,0 +1,92 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// CopySeveral copies several sources, each a path or a pattern, as one copy: see
+// [Copy]. Files go into the destination, names of one inode stay one.
+func CopySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from []string, o Options) (Result, error) {
+	var all []source
+	for _, p := range from {
+		sources, err := findSources(ctx, src, p, o)
+		if err != nil {
+			return Result{}, err
+		}
+		all = append(all, sources...)
+	}
+	return copyAll(ctx, dst, to, all, o)
+}
+
+// Remove gives t without what paths or patterns lead to, with all below it.
+// Parents are followed, a last symlink is taken away itself. A path that does
+// not exist is no error; the root cannot be removed.
+func Remove(ctx context.Context, t tree.Tree, paths []string) (tree.Tree, error) {
+	d := tree.NewDraft(t)
+	for _, p := range paths {
+		found := []string{p}
+		if hasWildcard(p) {
+			var err error
+			if found, err = Glob(ctx, t, p); err != nil {
+				return tree.Tree{}, err
+			}
+		}
+		for _, q := range found {
+			if err := remove(ctx, d, q); err != nil {
+				return tree.Tree{}, err
+			}
+		}
+	}
+	return d.Tree(ctx)
+}
+
+func remove(ctx context.Context, d *tree.Draft, p string) error {
+	r, err := d.Resolve(ctx, p, tree.FollowParents)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, tree.ErrNotDirectory) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.Entry == nil {
+		return nil
+	}
+	if r.Path == "/" {
+		return &fs.PathError{Op: "remove", Path: p, Err: errors.New("it is the root")}
+	}
+	dir, err := openDraft(ctx, d, path.Dir(r.Path))
+	if err != nil {
+		return err
+	}
+	dir.Remove(path.Base(r.Path))
+	return nil
+}
+
+// openDraft gives the draft of the directory at a path without symlinks.
+func openDraft(ctx context.Context, d *tree.Draft, p string) (*tree.Draft, error) {
+	pl := &planner{ctx: ctx, draft: d}
+	s, err := pl.makeDirs(p, nil)
+	return s.dir, err
+}
+
+// Subtree gives the directory that a path leads to, sealed.
+func Subtree(ctx context.Context, t tree.Tree, p string) (tree.Tree, error) {
+	r, err := tree.Resolve(ctx, t, p, tree.FollowAll)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	if r.Entry == nil {
+		return tree.Tree{}, &fs.PathError{Op: "open", Path: p, Err: fmt.Errorf("%w; the nearest directory that exists is %s", fs.ErrNotExist, r.Nearest)}
+	}
+	sub, ok := r.Entry.(tree.Tree)
+	if !ok {
+		return tree.Tree{}, &fs.PathError{Op: "open", Path: p, Err: fmt.Errorf("is a %s: %w", r.Entry.Kind(), tree.ErrNotDirectory)}
+	}
+	return sub, nil
+}

@@ -1,0 +1,224 @@
+// Package embedded is the engine of this machine: part of the process that uses
+// it, without a daemon, sharing its store with others.
+//
+// An [Engine] resolves each op in a file of its own name: copy.go, exec.go, and
+// so on. Trees stay in memory until something must name them: a result that is
+// kept, a ref, a run. What is kept is written by one commit of the store, blobs
+// first, then nodes, then the names. Processes are run in mounted trees, and
+// what they wrote is captured.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/image/registry"
+	"github.com/inlaybuild/inlay/internal/checkout"
+	"github.com/inlaybuild/inlay/internal/store"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Options say how an engine works. The zero Options are right for users.
+type Options struct {
+	// Store is the directory of the store; "" is [DefaultStore].
+	Store string
+	// Secret gives the value of a secret by its name. Nil reads "env:NAME" from
+	// the environment and "file:PATH" from this machine.
+	Secret func(ctx context.Context, name string) ([]byte, error)
+	// Limits bound what images may unpack to.
+	Limits Limits
+	// Root is the way to make a tree the root of a process; the zero value takes
+	// the best that works here.
+	Root checkout.Method
+	// Stdin and Stdout are what the path "-" of a place stands for; nil is an
+	// empty one.
+	Stdin  io.Reader
+	Stdout io.Writer
+}
+
+// Limits bound what an image may unpack to, because few bytes can stand for
+// many. Zero stands for a default, a negative number for no limit.
+type Limits struct {
+	MaxBytes   int64 // of all files of a layer: 256 GiB
+	MaxEntries int64 // of a layer: 4,000,000
+}
+
+// Engine is the engine of this machine.
+type Engine struct {
+	options Options
+	store   *store.Store
+	source  *nodes
+	remote  *registry.Client
+
+	mu    sync.Mutex
+	roots *checkout.Roots // nil before the first exec
+}
+
+// DefaultStore gives the directory of the store when none is named:
+// $INLAY_STORE, /var/lib/inlay for root, otherwise inlay in $XDG_DATA_HOME or
+// in ~/.local/share.
+func DefaultStore() (string, error) {
+	if dir := os.Getenv("INLAY_STORE"); dir != "" {
+		return dir, nil
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "inlay"), nil
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/inlay", nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the store: %w; name one with --store or $INLAY_STORE", err)
+	}
+	return filepath.Join(home, ".local", "share", "inlay"), nil
+}
+
+// Open opens an engine and its store, which is made if there is none. It takes
+// a few milliseconds.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	if o.Store == "" {
+		var err error
+		if o.Store, err = DefaultStore(); err != nil {
+			return nil, err
+		}
+	}
+	if o.Secret == nil {
+		o.Secret = readSecret
+	}
+	if o.Stdin == nil {
+		o.Stdin = strings.NewReader("")
+	}
+	if o.Stdout == nil {
+		o.Stdout = io.Discard
+	}
+	s, err := store.Open(ctx, o.Store, store.Options{References: tree.References})
+	if err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", o.Store, err)
+	}
+	return &Engine{options: o, store: s, source: &nodes{s}, remote: registry.New(registry.Options{})}, nil
+}
+
+// Close ends the use of the engine.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	roots := e.roots
+	e.roots = nil
+	e.mu.Unlock()
+	var err error
+	if roots != nil {
+		err = roots.Close()
+	}
+	return errors.Join(err, e.store.Close(ctx))
+}
+
+// Store gives the engine's store.
+func (e *Engine) Store() *store.Store { return e.store }
+
+// OpenContent opens the content of a file, verified.
+func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	b, err := e.store.OpenBlob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return verified{digest.Verify(b, d, b.Size()), b}, nil
+}
+
+// verified is a reader that is verified, and what closes it.
+type verified struct {
+	io.Reader
+	io.Closer
+}
+
+// Open opens a blob of an image, verified: the store is a source of images.
+func (e *Engine) Open(ctx context.Context, d image.Descriptor) (io.ReadCloser, error) {
+	b, err := e.store.OpenBlob(ctx, d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	return image.Verified(b, d), nil
+}
+
+// nodes is the store as a source of tree nodes.
+type nodes struct {
+	store *store.Store
+}
+
+// Node gives an encoded node.
+func (n *nodes) Node(ctx context.Context, d digest.Digest) ([]byte, error) {
+	b, err := n.store.Node(ctx, d)
+	if errors.Is(err, store.ErrMissing) {
+		return nil, fmt.Errorf("%w: %w; `inlay fsck` tells what is damaged", tree.ErrMissingNode, err)
+	}
+	return b, err
+}
+
+// saving is nodes of trees on their way into the store.
+type saving struct {
+	engine *Engine
+	ingest *store.Ingest
+	saved  []*tree.Saved
+}
+
+// add queues what the store does not have of a tree, and gives its digest.
+func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
+	saved, err := tree.Save(ctx, t, s.engine.source, func(d digest.Digest, node []byte) error {
+		return s.ingest.Nodes(store.Node{Digest: d, Data: node})
+	})
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	s.saved = append(s.saved, saved)
+	return saved.Digest, nil
+}
+
+// commit makes all of it durable, with names for it.
+func (s *saving) commit(ctx context.Context, ch store.Changes) error {
+	if err := s.ingest.Commit(ctx, ch); err != nil {
+		return err
+	}
+	for _, t := range s.saved {
+		t.Done()
+	}
+	return nil
+}
+
+func (e *Engine) save(ctx context.Context) (*saving, error) {
+	in, err := e.store.NewIngest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &saving{engine: e, ingest: in}, nil
+}
+
+// mountable gives what makes trees mountable, prepared when it is first needed.
+func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.roots != nil {
+		return e.roots, nil
+	}
+	r, err := checkout.New(ctx, checkout.Options{
+		BlobsDir: e.store.BlobsDir(),
+		RootsDir: e.store.Roots(),
+		Method:   e.options.Root,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare to mount trees: %w", err)
+	}
+	e.roots = r
+	return r, nil
+}
+
+// cacheDir is a directory of the store for things that may be lost.
+func (e *Engine) cacheDir(names ...string) string {
+	return filepath.Join(append([]string{e.store.Dir(), "caches"}, names...)...)
+}

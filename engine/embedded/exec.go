@@ -1,0 +1,298 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/internal/checkout"
+	"github.com/inlaybuild/inlay/internal/runtime"
+	"github.com/inlaybuild/inlay/internal/store"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// execKey is all that the result of an exec follows from, beside the trees.
+type execKey struct {
+	Args    []string
+	Env     []string
+	Dir     string
+	User    string
+	Stdin   []byte        `json:",omitempty"`
+	Network graph.Network `json:",omitempty"`
+	Expect  []int         `json:",omitempty"`
+	Mounts  []graph.Mount `json:",omitempty"`
+	NoCache string        `json:",omitempty"`
+}
+
+// execRecord is the body of an exec's result.
+type execRecord struct {
+	Args     []string
+	ExitCode int
+	Stdout   tree.File
+	Stderr   tree.File
+}
+
+// exec is one exec that is being resolved.
+type exec struct {
+	*step
+	op     graph.Exec
+	in     []engine.Result
+	spec   execKey
+	inputs []digest.Digest
+}
+
+func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (engine.Result, error) {
+	x := &exec{step: s, op: op, in: in}
+	if err := x.specify(); err != nil {
+		return engine.Result{}, err
+	}
+	key, err := x.key()
+	if err != nil {
+		return engine.Result{}, err
+	}
+	if res, ok, err := x.kept(ctx, key); ok || err != nil {
+		s.cached = ok
+		return res, err
+	}
+	return x.run(ctx, key)
+}
+
+// specify works out what is run, from the op and the configuration.
+func (x *exec) specify() error {
+	c := x.in[0].Config.Run()
+	args := slices.Clone(x.op.Args)
+	if x.op.UseEntrypoint {
+		if len(args) == 0 {
+			args = c.Cmd
+		}
+		args = slices.Concat(c.Entrypoint, args)
+	}
+	if len(args) == 0 {
+		return errors.New("the image has neither an entrypoint nor default arguments: give a command")
+	}
+	env := slices.Clone(c.Env)
+	for _, e := range x.op.Env {
+		name, value, _ := bytes.Cut([]byte(e), []byte("="))
+		env = changeEnv(env, graph.EnvChange{Name: string(name), Value: string(value)})
+	}
+	if lookupEnv(env, "PATH") == "" {
+		env = changeEnv(env, graph.EnvChange{Name: "PATH", Value: runtime.DefaultPath})
+	}
+	x.spec = execKey{
+		Args: args, Env: env, Dir: path.Join("/", c.WorkingDir), User: c.User,
+		Stdin: x.op.Stdin, Network: x.op.Network, Expect: x.op.Expect,
+		Mounts: x.op.Mounts, NoCache: x.op.NoCache,
+	}
+	for _, r := range x.in {
+		if r.Changes != nil {
+			return errors.New("a change set cannot be mounted: use directories")
+		}
+		x.inputs = append(x.inputs, r.Tree.Digest())
+	}
+	return nil
+}
+
+// key gives the action key. A secret is in it by name alone.
+func (x *exec) key() (digest.Digest, error) {
+	body, err := json.Marshal(x.spec)
+	if err != nil {
+		return digest.Digest{}, fmt.Errorf("encode the exec: %w", err)
+	}
+	b := append([]byte("inlay exec 1\n"), body...)
+	for _, in := range x.inputs {
+		b = in.Append(append(b, '\n'))
+	}
+	return digest.Of(b), nil
+}
+
+// kept gives the result that the store has.
+func (x *exec) kept(ctx context.Context, key digest.Digest) (engine.Result, bool, error) {
+	e := x.engine()
+	r, ok, err := e.store.Result(ctx, key)
+	if err != nil || !ok || len(r.Trees) != 1 {
+		return engine.Result{}, false, err
+	}
+	var rec execRecord
+	if err := json.Unmarshal(r.Data, &rec); err != nil {
+		return engine.Result{}, false, nil
+	}
+	t, err := tree.Load(ctx, e.source, r.Trees[0])
+	if errors.Is(err, tree.ErrMissingNode) {
+		return engine.Result{}, false, nil
+	}
+	if err != nil {
+		return engine.Result{}, false, err
+	}
+	return x.result(t, rec), true, nil
+}
+
+func (x *exec) result(t tree.Tree, rec execRecord) engine.Result {
+	out := x.in[0]
+	out.Tree = t
+	out.Exec = &engine.Exec{Args: rec.Args, ExitCode: rec.ExitCode, Stdout: rec.Stdout, Stderr: rec.Stderr}
+	return out
+}
+
+// run runs the process, and keeps what it left.
+func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, err error) {
+	e := x.engine()
+	program, err := runtime.Find()
+	if err != nil {
+		return res, err
+	}
+	roots, err := e.mountable(ctx)
+	if err != nil {
+		return res, err
+	}
+	sv, err := e.save(ctx)
+	if err != nil {
+		return res, err
+	}
+	defer sv.ingest.Abort()
+
+	m := &mounts{exec: x, roots: roots}
+	defer func() { err = errors.Join(err, m.close()) }()
+	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: []tree.Tree{x.in[0].Base.Tree}})
+	if err != nil {
+		return res, err
+	}
+	m.add(root)
+	p, err := x.process(ctx, root.Path)
+	if err != nil {
+		return res, err
+	}
+	if p.Mounts, err = m.all(ctx); err != nil {
+		return res, err
+	}
+	out := newOutputs(x, sv.ingest, m.secrets)
+	defer out.discard()
+	p.Stdout, p.Stderr = out.stdout, out.stderr
+	exit, err := runtime.Run(ctx, runtime.Config{Program: program, StateDir: e.stateDir()}, p)
+	if flushErr := out.flush(); err == nil {
+		err = flushErr
+	}
+	if err := x.failure(exit, err, out); err != nil {
+		return res, err
+	}
+	rec := execRecord{Args: x.spec.Args, ExitCode: exit.Code}
+	if rec.Stdout, rec.Stderr, err = out.finish(ctx); err != nil {
+		return res, err
+	}
+	t, err := x.capture(ctx, root, sv)
+	if err != nil {
+		return res, err
+	}
+	if err := x.keep(ctx, sv, key, t, rec); err != nil {
+		return res, err
+	}
+	return x.result(t, rec), nil
+}
+
+// failure tells whether the process failed, or did not run at all.
+func (x *exec) failure(exit runtime.Exit, err error, out *outputs) error {
+	fail := &engine.ExecError{Args: x.spec.Args, ExitCode: exit.Code, Stdout: out.stdout.tail.bytes(), Stderr: out.stderr.tail.bytes()}
+	var start *runtime.StartError
+	if errors.As(err, &start) {
+		fail.ExitCode, fail.Reason = start.Code, start.Error()
+		return fail
+	}
+	if err != nil {
+		return err
+	}
+	expect := x.op.Expect
+	if len(expect) == 0 {
+		expect = []int{0}
+	}
+	if !slices.Contains(expect, exit.Code) {
+		return fail
+	}
+	return nil
+}
+
+// process describes the process, but for its mounts and streams.
+func (x *exec) process(ctx context.Context, root string) (runtime.Process, error) {
+	p := runtime.Process{
+		Root: root,
+		Args: x.spec.Args,
+		Env:  x.spec.Env,
+		Dir:  x.spec.Dir,
+	}
+	if x.spec.Network == graph.NetworkHost {
+		p.Network = runtime.NetworkHost
+	}
+	if len(x.spec.Stdin) > 0 {
+		p.Stdin = bytes.NewReader(x.spec.Stdin)
+	}
+	if x.spec.User == "" {
+		return p, nil
+	}
+	view := tree.FS(ctx, x.in[0].Tree, x.engine())
+	passwd, err := readOptional(view, "etc/passwd")
+	if err != nil {
+		return p, err
+	}
+	group, err := readOptional(view, "etc/group")
+	if err != nil {
+		return p, err
+	}
+	p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group))
+	return p, err
+}
+
+func readOptional(view fs.FS, name string) ([]byte, error) {
+	b, err := fs.ReadFile(view, name)
+	if tree.IsNotExist(err) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// capture gives the tree that the process left.
+func (x *exec) capture(ctx context.Context, root *checkout.Root, sv *saving) (tree.Tree, error) {
+	base := x.in[0].Tree
+	if root.Upper == "" {
+		t, _, err := capture.Directory(ctx, root.Path, bodies{x.engine(), sv.ingest}, capture.Options{})
+		return t, err
+	}
+	if err := root.Unmount(); err != nil {
+		return tree.Tree{}, fmt.Errorf("unmount the root: %w", err)
+	}
+	c, _, err := capture.Upper(ctx, base, root.Upper, sv.ingest, capture.UpperOptions{})
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	return compose.Apply(ctx, base, c)
+}
+
+// keep makes the result durable.
+func (x *exec) keep(ctx context.Context, sv *saving, key digest.Digest, t tree.Tree, rec execRecord) error {
+	d, err := sv.add(ctx, t)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	r := store.Record{Trees: []digest.Digest{d}, Data: data}
+	for _, f := range []tree.File{rec.Stdout, rec.Stderr} {
+		if f.Size > 0 {
+			r.Blobs = append(r.Blobs, f.Content)
+		}
+	}
+	return sv.commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: r}})
+}
+
+// stateDir is where the state of running processes is.
+func (e *Engine) stateDir() string { return filepath.Join(e.store.Dir(), "state") }

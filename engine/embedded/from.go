@@ -1,0 +1,161 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/internal/compress"
+	"github.com/inlaybuild/inlay/internal/layer"
+	"github.com/inlaybuild/inlay/internal/store"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
+	place, err := engine.ParsePlace(op.Source)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	e := s.engine()
+	switch place.Scheme {
+	case engine.SchemeScratch:
+		return scratch(), nil
+	case engine.SchemeDigest:
+		d, err := digest.Parse(place.Path)
+		if err != nil {
+			return engine.Result{}, err
+		}
+		t, err := tree.Load(ctx, e.source, d)
+		if errors.Is(err, store.ErrMissing) {
+			return engine.Result{}, fmt.Errorf("no tree %s in the store: %w", place.Path, err)
+		}
+		return treeResult(t), err
+	case engine.SchemeTar, engine.SchemeDir:
+		sv, err := e.save(ctx)
+		if err != nil {
+			return engine.Result{}, err
+		}
+		defer sv.ingest.Abort()
+		t, err := e.readTree(ctx, sv, place, s.progress())
+		if err != nil {
+			return engine.Result{}, err
+		}
+		return treeResult(t), sv.commit(ctx, store.Changes{})
+	case engine.SchemeName:
+		return s.fromName(ctx, place, op)
+	}
+	n, cached, err := e.readImages(ctx, place, ImportOptions{Platform: op.Platform}, s.progress())
+	if err != nil {
+		return engine.Result{}, err
+	}
+	s.cached = cached
+	return e.result(ctx, n.Images[0])
+}
+
+// fromName finds a name in the store, or pulls it.
+func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) (engine.Result, error) {
+	e := s.engine()
+	ref, err := e.store.Ref(ctx, place.Path)
+	if errors.Is(err, store.ErrMissing) {
+		if _, err := e.Import(ctx, place, place.Path, ImportOptions{Platform: op.Platform, Progress: s.progress()}); err != nil {
+			return engine.Result{}, fmt.Errorf("%s is not in the store, and could not be pulled: %w", place.Path, err)
+		}
+		ref, err = e.store.Ref(ctx, place.Path)
+	} else {
+		s.cached = true
+	}
+	if err != nil {
+		return engine.Result{}, err
+	}
+	whole, err := e.store.Complete(ctx, ref.Record)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	if !whole {
+		return engine.Result{}, fmt.Errorf("%s is damaged in the store: import or pull it again", place.Path)
+	}
+	n, err := readNamed(ref.Record)
+	if err != nil {
+		return engine.Result{}, fmt.Errorf("%s: %w", place.Path, err)
+	}
+	i, err := n.platform(op.Platform)
+	if err != nil {
+		return engine.Result{}, fmt.Errorf("%s: %w", place.Path, err)
+	}
+	return e.result(ctx, i)
+}
+
+// treeResult is a tree that is no image.
+func treeResult(t tree.Tree) engine.Result {
+	r := scratch()
+	r.Tree = t
+	return r
+}
+
+// readTree reads a directory or a plain tar.
+func (e *Engine) readTree(ctx context.Context, sv *saving, p engine.Place, progress progress) (tree.Tree, error) {
+	if p.Scheme == engine.SchemeDir {
+		t, _, err := capture.Directory(ctx, p.Path, bodies{e, sv.ingest}, capture.Options{
+			CacheDir: e.cacheDir("stat"),
+			Progress: progress.captured(p.String()),
+		})
+		return t, err
+	}
+	var r io.Reader = e.options.Stdin
+	if p.Path != "-" {
+		f, err := os.Open(p.Path)
+		if err != nil {
+			return tree.Tree{}, err
+		}
+		defer f.Close()
+		r = f
+	}
+	z, err := compress.NewReader(progress.reader(p.String(), r), e.compressLimits())
+	if err != nil {
+		return tree.Tree{}, fmt.Errorf("%s: %w", p, err)
+	}
+	defer z.Close()
+	t, _, err := layer.ReadTree(ctx, z, layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
+	if err != nil {
+		return tree.Tree{}, fmt.Errorf("%s: %w", p, err)
+	}
+	return t, nil
+}
+
+func (e *Engine) layerLimits() layer.Limits {
+	l := e.options.Limits
+	return layer.Limits{MaxBytes: l.MaxBytes, MaxEntries: l.MaxEntries}
+}
+
+func (e *Engine) compressLimits() compress.Limits {
+	return compress.Limits{MaxBytes: e.options.Limits.MaxBytes}
+}
+
+// bodies is an ingest as capture wants it.
+type bodies struct {
+	engine *Engine
+	ingest *store.Ingest
+}
+
+// Missing asks the store.
+func (b bodies) Missing(ctx context.Context, ds []digest.Digest) ([]digest.Digest, error) {
+	return b.engine.store.Missing(ctx, ds)
+}
+
+// PutBytes keeps a body.
+func (b bodies) PutBytes(ctx context.Context, body []byte) (digest.Digest, int64, error) {
+	return b.ingest.PutBytes(ctx, body)
+}
+
+// Create begins a body.
+func (b bodies) Create() capture.Writer { return b.ingest.Create() }
+
+// defaultConfig is the config of a tree that is no image.
+func defaultConfig() []byte { return image.NewConfig(image.HostPlatform()).Bytes() }

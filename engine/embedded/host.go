@@ -1,0 +1,49 @@
+package embedded
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/internal/store"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+func (s *step) host(ctx context.Context, op graph.Host) (engine.Result, error) {
+	e := s.engine()
+	sv, err := e.save(ctx)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	defer sv.ingest.Abort()
+	o := capture.Options{
+		Include:   op.Include,
+		Exclude:   op.Exclude,
+		Gitignore: op.Gitignore,
+		CacheDir:  e.cacheDir("stat"),
+		Progress:  s.progress().captured(op.Path),
+	}
+	if !op.KeepOwner {
+		o.Owner = &capture.Owner{}
+	}
+	var t tree.Tree
+	var stats capture.Stats
+	if op.File {
+		var f tree.File
+		if f, stats, err = capture.File(ctx, op.Path, bodies{e, sv.ingest}, o); err != nil {
+			return engine.Result{}, err
+		}
+		d := tree.NewDraft(tree.Empty())
+		d.Put(filepath.Base(op.Path), f)
+		t, err = d.Tree(ctx)
+	} else {
+		t, stats, err = capture.Directory(ctx, op.Path, bodies{e, sv.ingest}, o)
+	}
+	if err != nil {
+		return engine.Result{}, err
+	}
+	s.cached = stats.ReadFiles == 0 && stats.Files > 0
+	return treeResult(t), sv.commit(ctx, store.Changes{})
+}

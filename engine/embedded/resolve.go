@@ -1,0 +1,179 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/tree"
+	"golang.org/x/sync/errgroup"
+)
+
+// Resolve makes the result of a node: its inputs first, in parallel.
+func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
+	if err := n.Check(); err != nil {
+		return engine.Result{}, err
+	}
+	r := &run{engine: e, events: newEvents(s), pending: map[*graph.Node]*pending{}}
+	return r.resolve(ctx, n)
+}
+
+// run is one resolution of a graph.
+type run struct {
+	engine *Engine
+	events *events
+
+	mu      sync.Mutex
+	pending map[*graph.Node]*pending
+	steps   int
+}
+
+// pending is a node that somebody resolves, or that is resolved.
+type pending struct {
+	done   chan struct{}
+	result engine.Result
+	err    error
+}
+
+func (r *run) resolve(ctx context.Context, n *graph.Node) (engine.Result, error) {
+	r.mu.Lock()
+	p, ok := r.pending[n]
+	if !ok {
+		p = &pending{done: make(chan struct{})}
+		r.pending[n] = p
+	}
+	r.mu.Unlock()
+	if ok {
+		select {
+		case <-p.done:
+			return p.result, p.err
+		case <-ctx.Done():
+			return engine.Result{}, ctx.Err()
+		}
+	}
+	p.result, p.err = r.perform(ctx, n)
+	close(p.done)
+	return p.result, p.err
+}
+
+func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error) {
+	inputs, err := r.inputs(ctx, n)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	s := &step{run: r, node: n}
+	r.mu.Lock()
+	s.index = r.steps
+	r.steps++
+	r.mu.Unlock()
+	started := time.Now()
+	s.event(engine.StepStarted{Step: s.index, Op: n.Op().Name(), Call: n.Call(), At: started})
+	res, err := s.resolve(ctx, inputs)
+	if err != nil {
+		err = wrap(n, err)
+	}
+	s.event(engine.StepEnded{Step: s.index, Cached: s.cached, Err: err, Took: time.Since(started)})
+	return res, err
+}
+
+// inputs resolves what a node needs. A chain of nodes is gone down without
+// recursion into goroutines for each.
+func (r *run) inputs(ctx context.Context, n *graph.Node) ([]engine.Result, error) {
+	nodes := n.Inputs()
+	out := make([]engine.Result, len(nodes))
+	if len(nodes) == 1 {
+		var err error
+		out[0], err = r.resolve(ctx, nodes[0])
+		return out, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i, in := range nodes {
+		g.Go(func() (err error) {
+			out[i], err = r.resolve(ctx, in)
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// wrap names the call of a node, once.
+func wrap(n *graph.Node, err error) error {
+	var ce *graph.CallError
+	if errors.As(err, &ce) {
+		return err
+	}
+	return &graph.CallError{Call: n.Call(), Err: err}
+}
+
+// step is one node that is being resolved.
+type step struct {
+	run    *run
+	node   *graph.Node
+	index  int
+	cached bool
+}
+
+func (s *step) event(ev engine.Event) { s.run.events.send(ev) }
+
+func (s *step) engine() *Engine { return s.run.engine }
+
+// resolve carries out the op.
+func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, error) {
+	switch op := s.node.Op().(type) {
+	case graph.Scratch:
+		return scratch(), nil
+	case graph.From:
+		return s.from(ctx, op)
+	case graph.Host:
+		return s.host(ctx, op)
+	case graph.Copy:
+		return s.copy(ctx, op, in[0], in[1])
+	case graph.NewFile:
+		return s.newFile(ctx, op, in[0])
+	case graph.NewDirectory:
+		return s.newDirectory(ctx, op, in[0])
+	case graph.Symlink:
+		return s.symlink(ctx, op, in[0])
+	case graph.Remove:
+		return s.remove(ctx, op, in[0])
+	case graph.Sub:
+		return s.sub(ctx, op, in[0])
+	case graph.Merge:
+		return s.merge(ctx, in)
+	case graph.Diff:
+		return s.diff(ctx, in[0], in[1])
+	case graph.Configure:
+		return s.configure(op, in[0])
+	case graph.Exec:
+		return s.exec(ctx, op, in)
+	}
+	return engine.Result{}, fmt.Errorf("this engine does not know the op %s", s.node.Op().Name())
+}
+
+// scratch is the result that others start from.
+func scratch() engine.Result {
+	t := tree.Empty()
+	return engine.Result{Tree: t, Config: image.NewConfig(image.HostPlatform()), Base: engine.Base{Tree: t}}
+}
+
+// events gives events to a sink, one at a time.
+type events struct {
+	mu   sync.Mutex
+	sink engine.Sink
+}
+
+func newEvents(s engine.Sink) *events { return &events{sink: s} }
+
+func (e *events) send(ev engine.Event) {
+	if e.sink == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sink.Event(ev)
+}
