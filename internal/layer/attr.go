@@ -24,6 +24,7 @@ const (
 	maxTarget     = 4095
 	maxMajor      = 1<<12 - 1
 	maxMinor      = 1<<20 - 1
+	maxRecords    = 1<<20 - 16<<10     // of an entry's extended attributes: readers stop at 1 MiB
 	maxID         = math.MaxUint32 - 1 // the one above means "unchanged" to chown(2)
 )
 
@@ -106,7 +107,11 @@ func setAttr(h *tar.Header, path string, a tree.Attr) error {
 	}
 	h.Mode, h.Uid, h.Gid = int64(a.Mode), int(a.UID), int(a.GID)
 	h.ModTime = time.Unix(a.ModTime.Sec, int64(a.ModTime.Nsec))
+	size := 0
 	for name, value := range a.Xattrs.All() {
+		if size += len(schilyXattr) + len(name) + len(value) + 16; size > maxRecords {
+			return unwritable(path, "its extended attributes have more than %d bytes in all", maxRecords)
+		}
 		if len(value) > maxXattrValue || len(name) > maxXattrName || name == "" || strings.IndexByte(name, 0) >= 0 {
 			return unwritable(path, "its extended attribute %s is beyond what Linux has", quote(name))
 		}

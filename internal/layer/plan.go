@@ -88,12 +88,15 @@ func (p *plan) groupsOf(ctx context.Context, path string, t tree.Tree) error {
 }
 
 // change plans the change of a directory, and tells whether it wrote anything.
-// base is what is there before; nil when that is unknown or not a directory.
+// base is what is there before; nil when there is no directory, or none known.
 func (p *plan) change(ctx context.Context, path string, d *tree.DirChange, base *tree.Tree) (bool, error) {
 	before := p.written.Entries
 	attr := d.Attr
-	if attr == nil && base != nil {
-		a := base.Attr()
+	if attr == nil && p.base != nil {
+		a := tree.Empty().Attr() // what one that has to be made gets
+		if base != nil {
+			a = base.Attr()
+		}
 		attr = &a
 	}
 	if attr != nil {

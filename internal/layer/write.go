@@ -12,9 +12,11 @@ import (
 type WriteOptions struct {
 	// Open opens the bodies. It may be nil when there are none.
 	Open OpenBlob
-	// Base is what the layers below give, where it is known. Directories of
-	// which the change set says no attributes get an entry with those that they
-	// have in Base; without Base they are only implied by what is in them.
+	// Base is what the layers below give. Directories of which the change set
+	// says no attributes get an entry with those that they have in Base. Without
+	// Base they are only implied by what is in them, and many who unpack leave
+	// the time of unpacking on them, or follow a symlink that stands there: give
+	// it whenever it is known.
 	Base *tree.Tree
 }
 
