@@ -276,7 +276,8 @@ func (s source) checkFunction(t *testing.T, d ast.Decl) {
 	}
 }
 
-// declared gives the names that a declaration makes, but for methods.
+// declared gives the names that a declaration makes. Methods and the values of
+// an enumeration count with their types.
 func declared(d ast.Decl) []string {
 	var names []string
 	switch d := d.(type) {
@@ -285,6 +286,9 @@ func declared(d ast.Decl) []string {
 			names = append(names, d.Name.Name)
 		}
 	case *ast.GenDecl:
+		if d.Tok == token.CONST && len(d.Specs) > 1 && d.Specs[0].(*ast.ValueSpec).Type != nil {
+			return nil
+		}
 		for _, spec := range d.Specs {
 			switch spec := spec.(type) {
 			case *ast.TypeSpec:
