@@ -1,0 +1,254 @@
+package pipeline
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// call is one word that is being run.
+type call struct {
+	runner *runner
+	parsed parsedCall
+	in     value // what the word before made; nil for a source
+	sorted
+	print func(context.Context, Output) error
+}
+
+// do expands the arguments, runs the word and names what it made.
+func (c *call) do(ctx context.Context) (value, error) {
+	args, err := c.runner.args(ctx, c.parsed.args)
+	if err != nil {
+		return nil, err
+	}
+	if c.sorted, err = c.runner.script.sort(c.parsed, args, true); err != nil {
+		return nil, err
+	}
+	w := c.parsed.word
+	if c.in != nil && w.on&c.in.kind() == 0 {
+		return nil, c.errorf("%s works on %s, and what comes before the | is %s", w.Name, wanted(w.on), c.in.kind())
+	}
+	label := c.label()
+	c.runner.labels[label] = c
+	v, err := w.run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case system:
+		var before *graph.Node
+		if in, ok := c.in.(system); ok {
+			before = in.dir.Node()
+			if v.dir.Node() == before {
+				return v, nil
+			}
+		}
+		v.dir = inlay.DirectoryOf(relabel(before, v.dir.Node(), label))
+		return v, nil
+	case changes:
+		return changes{relabel(nil, v.node, label)}, nil
+	}
+	return v, nil
+}
+
+func wanted(k kind) string {
+	var names []string
+	for _, one := range []kind{isSystem, isFile, isChanges} {
+		if k&one != 0 {
+			names = append(names, one.String())
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+// label is the word with the arguments that tell it from others.
+func (c *call) label() string {
+	w := c.parsed.word
+	parts := []string{w.Name}
+	for i, a := range c.args {
+		if w.label >= 0 && i >= w.label {
+			break
+		}
+		switch {
+		case a.value != nil:
+			parts = append(parts, "$(...)")
+		case w.Name == "with-env" && strings.Contains(a.text, "="):
+			name, _, _ := strings.Cut(a.text, "=")
+			parts = append(parts, name)
+		default:
+			parts = append(parts, quote(a.text))
+		}
+	}
+	s := strings.Join(parts, " ")
+	if r := []rune(s); len(r) > 100 {
+		s = string(r[:97]) + "..."
+	}
+	return s
+}
+
+// quote writes an argument as it could stand in a script.
+func quote(s string) string {
+	q, err := syntax.Quote(s, syntax.LangBash)
+	if err != nil {
+		return strconv.Quote(s)
+	}
+	return q
+}
+
+func (c *call) errorf(format string, args ...any) error {
+	return c.runner.script.errorAt(c.parsed.at, format, args...)
+}
+
+// system gives the file system that the word works on.
+func (c *call) system() system { s, _ := c.in.(system); return s }
+
+func (c *call) has(flag string) bool { return len(c.flags[flag]) > 0 }
+
+func (c *call) flag(name string) string {
+	if a := c.flags[name]; len(a) > 0 {
+		return a[0].text
+	}
+	return ""
+}
+
+func (c *call) list(flag string) []string {
+	var out []string
+	for _, a := range c.flags[flag] {
+		out = append(out, a.text)
+	}
+	return out
+}
+
+// text gives an argument that must be text; "" for one that is not there.
+func (c *call) text(i int) (string, error) {
+	if i >= len(c.args) {
+		return "", nil
+	}
+	if v := c.args[i].value; v != nil {
+		return "", c.runner.script.errorAt(c.args[i].at, "%s wants text here, not %s", c.parsed.word.Name, v.kind())
+	}
+	return c.args[i].text, nil
+}
+
+// texts gives the arguments from one on, which must be text.
+func (c *call) texts(from int) ([]string, error) {
+	out := []string{}
+	for i := from; i < len(c.args); i++ {
+		s, err := c.text(i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// path gives an argument that is a path in a file system; the root if it is not
+// there.
+func (c *call) path(i int) (string, error) {
+	s, err := c.text(i)
+	if s == "" && err == nil {
+		if i < len(c.args) {
+			return "", c.runner.script.errorAt(c.args[i].at, "%s: the path is empty", c.parsed.word.Name)
+		}
+		s = "/"
+	}
+	return s, err
+}
+
+// isHost tells whether an argument is a path of this machine.
+func isHost(s string) bool {
+	return s == "." || s == ".." || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
+}
+
+// file gives an argument that is a file: a path of this machine or $(...).
+func (c *call) file(i int) (inlay.File, error) {
+	a := c.args[i]
+	s := c.runner.script
+	switch v := a.value.(type) {
+	case file:
+		return v.File, nil
+	case nil:
+	default:
+		return inlay.File{}, s.errorAt(a.at, "%s wants a file, not %s: end $(...) in `file PATH`", c.parsed.word.Name, v.kind())
+	}
+	switch {
+	case a.text == "":
+		return inlay.File{}, s.errorAt(a.at, "%s: the name of the file is empty", c.parsed.word.Name)
+	case isHost(a.text):
+		return inlay.HostFile(a.text), nil
+	}
+	if _, err := os.Lstat(a.text); err == nil {
+		return inlay.File{}, s.errorAt(a.at, "%s: a file of this machine is written as ./%s", c.parsed.word.Name, clip(a.text))
+	}
+	return inlay.File{}, s.errorAt(a.at, "%s: %q is no file: want ./PATH or /PATH of this machine, or $(from SRC | file PATH)", c.parsed.word.Name, clip(a.text))
+}
+
+// directory gives an argument that is a file system: a SRC, a path of this
+// machine, or $(...). The options are for a path of this machine.
+func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bool, err error) {
+	a := c.args[i]
+	switch v := a.value.(type) {
+	case system:
+		return v.dir, false, nil
+	case nil:
+	default:
+		return d, false, c.runner.script.errorAt(a.at, "%s wants a file system, not %s", c.parsed.word.Name, v.kind())
+	}
+	if isHost(a.text) {
+		return inlay.HostDirectory(a.text, o), true, nil
+	}
+	p, err := engine.ParsePlace(a.text)
+	if err != nil {
+		return d, false, c.runner.script.errorAt(a.at, "%s: %v", c.parsed.word.Name, err)
+	}
+	if p.Scheme == engine.SchemeScratch {
+		return inlay.Scratch(), false, nil
+	}
+	from := inlay.From(a.text).Root()
+	return inlay.DirectoryOf(relabel(nil, from.Node(), "from "+quote(a.text))), false, nil
+}
+
+// copyOptions reads the flags that copying words share.
+func (c *call) copyOptions() (inlay.CopyOptions, error) {
+	o := inlay.CopyOptions{
+		Owner:      c.flag("owner"),
+		Mode:       c.flag("mode"),
+		Include:    c.list("include"),
+		Exclude:    c.list("exclude"),
+		Overlay:    c.has("overlay"),
+		KeepLink:   c.has("keep-link"),
+		AllowEmpty: c.has("allow-empty"),
+	}
+	if e := c.flag("existing"); e != "merge" {
+		o.Existing = compose.Existing(e)
+	}
+	if c.has("time") {
+		t, err := parseTime(c.flag("time"))
+		if err != nil {
+			return o, c.runner.script.errorAt(c.flags["time"][0].at, "%s: --time %s: want seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, clip(c.flag("time")))
+		}
+		o.Time = &t
+	}
+	return o, nil
+}
+
+func parseTime(s string) (int64, error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.Unix(), nil
+		}
+	}
+	return 0, strconv.ErrSyntax
+}

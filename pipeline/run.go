@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+
+	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/graph"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Environment is what a script is run with.
+type Environment struct {
+	// Client resolves what the script describes.
+	Client *inlay.Client
+	// Lookup gives variables that the script does not set. Nil has none.
+	Lookup func(name string) (string, bool)
+	// Print receives what words print. Nil drops it.
+	Print func(context.Context, Output) error
+}
+
+// Run carries out the script, pipeline by pipeline. A pipeline is resolved
+// when a word prints or writes, and at its end. Errors that come from a word are
+// *[CallError]; what is found only now to be wrong with the script itself is a
+// *[SyntaxError].
+func (s *Script) Run(ctx context.Context, e Environment) error {
+	r := &runner{script: s, env: e, vars: map[string]value{}, labels: map[string]*call{}}
+	for _, st := range s.stmts {
+		if err := r.statement(ctx, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runner is one execution of a script.
+type runner struct {
+	script *Script
+	env    Environment
+	vars   map[string]value
+	labels map[string]*call // by how the nodes of the call are named
+}
+
+func (r *runner) statement(ctx context.Context, st statement) error {
+	if st.assigns == nil {
+		_, err := r.pipeline(ctx, st.pipeline, r.print)
+		return err
+	}
+	for _, a := range st.assigns {
+		v, err := r.assigned(ctx, a)
+		if err != nil {
+			return err
+		}
+		vars := maps.Clone(r.vars)
+		vars[a.Name.Value] = v
+		r.vars = vars
+	}
+	return nil
+}
+
+func (r *runner) assigned(ctx context.Context, a *syntax.Assign) (value, error) {
+	if a.Value == nil {
+		return text(""), nil
+	}
+	if v, ok, err := r.whole(ctx, a.Value); ok || err != nil {
+		return v, err
+	}
+	s, err := r.literal(ctx, a.Value)
+	return text(s), err
+}
+
+// pipeline runs the calls of a pipeline. What the last one prints goes to
+// print; a nil print leaves a pipeline that prints nothing unresolved, as $(...)
+// and variables have it, and collects text instead.
+func (r *runner) pipeline(ctx context.Context, p pipeline, print func(context.Context, Output) error) (value, error) {
+	var v value
+	var printed strings.Builder
+	wrote := false
+	for _, pc := range p {
+		c := &call{runner: r, parsed: pc, in: v}
+		c.print = print
+		if print == nil {
+			c.print = func(ctx context.Context, o Output) error {
+				s, err := o.text(ctx)
+				printed.WriteString(s)
+				return err
+			}
+		}
+		var err error
+		if v, err = c.do(ctx); err != nil {
+			return nil, r.failed(c, err)
+		}
+		if pc.word.Group == Prints {
+			wrote = true
+		}
+	}
+	last := p[len(p)-1]
+	switch {
+	case print == nil && wrote:
+		return text(strings.TrimRight(printed.String(), "\n")), nil
+	case print == nil || last.word.Group == Prints || last.word.Group == Writes:
+		return v, nil
+	}
+	if _, err := r.env.Client.Resolve(ctx, node(v)); err != nil {
+		return nil, r.failed(&call{runner: r, parsed: last}, err)
+	}
+	return v, nil
+}
+
+// node gives what a value is resolved by.
+func node(v value) *graph.Node {
+	switch v := v.(type) {
+	case system:
+		return v.dir.Node()
+	case file:
+		d, _ := v.Directory()
+		return d.Node()
+	case changes:
+		return v.node
+	}
+	return nil
+}
+
+// failed says which word an error is of: the one that made the node in
+// question, or else the one that was being run.
+func (r *runner) failed(c *call, err error) error {
+	var se *SyntaxError
+	var ce *CallError
+	if errors.As(err, &se) || errors.As(err, &ce) {
+		return err
+	}
+	e := &CallError{Name: r.script.name, Pos: c.parsed.at, Word: c.parsed.word.Name, Err: err}
+	var ge *graph.CallError
+	if errors.As(err, &ge) {
+		if made, ok := r.labels[ge.Call]; ok {
+			e.Pos, e.Word, e.named = made.parsed.at, made.parsed.word.Name, true
+		}
+	}
+	return e
+}
+
+func (r *runner) print(ctx context.Context, o Output) error {
+	if r.env.Print == nil {
+		return nil
+	}
+	return r.env.Print(ctx, o)
+}
