@@ -10,7 +10,8 @@ import (
 
 // Upper captures the upper directory of an overlay mount as the change set that
 // makes, of base, what the mount showed. Base is the tree that the lower
-// directories showed. The mount must be gone, and nobody may change the upper
+// directories showed. The mount must have been one with index=off, with any
+// metacopy and redirect_dir; it must be gone, and nobody may change the upper
 // directory any more.
 //
 // Only the upper directory is walked: a capture costs what was changed. Entries
