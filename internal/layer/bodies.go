@@ -24,8 +24,9 @@ type bodies struct {
 }
 
 type bodyJob struct {
-	buf  *[]byte
-	file *tree.File // Size says how much of buf is meant
+	inode *inode
+	file  tree.File
+	buf   *[]byte // its first file.Size bytes
 }
 
 func newBodies(ctx context.Context, blobs Blobs) *bodies {
@@ -46,6 +47,7 @@ func (b *bodies) work() {
 				b.cancel(err)
 			}
 			j.file.Content = d
+			j.inode.entry = j.file
 		}
 		b.buffers.Put(j.buf)
 	}
@@ -56,8 +58,8 @@ func (b *bodies) err() error {
 	return context.Cause(b.ctx)
 }
 
-// close waits until all bodies are where they belong. Digests are there from
-// then on.
+// close waits until all bodies are where they belong. Entries of files are there
+// from then on.
 func (b *bodies) close() error {
 	close(b.jobs)
 	b.workers.Wait()
@@ -66,9 +68,9 @@ func (b *bodies) close() error {
 	return err
 }
 
-// put keeps the body of a file, of which the size is known, and sets its digest,
-// at once or later.
-func (b *bodies) put(f *tree.File, r io.Reader) error {
+// put keeps the body of a file, of which the size is known, and makes it the
+// entry of the inode, at once or later.
+func (b *bodies) put(i *inode, f tree.File, r io.Reader) error {
 	if err := b.err(); err != nil {
 		return err
 	}
@@ -78,13 +80,14 @@ func (b *bodies) put(f *tree.File, r io.Reader) error {
 			err = io.ErrUnexpectedEOF
 		}
 		f.Content = d
+		i.entry = f
 		return err
 	}
 	buf := b.buffers.Get().(*[]byte)
 	if _, err := io.ReadFull(r, (*buf)[:f.Size]); err != nil {
 		return err
 	}
-	b.jobs <- bodyJob{buf, f}
+	b.jobs <- bodyJob{i, f, buf}
 	return nil
 }
 

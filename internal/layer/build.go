@@ -10,7 +10,7 @@ import (
 // builder makes a change set of what was read.
 type builder struct {
 	root   *node
-	inodes []*inode // those that may have several names
+	linked []*links // of the inodes that may have several names
 }
 
 func build(root *node) (tree.ChangeSet, error) {
@@ -23,10 +23,10 @@ func build(root *node) (tree.ChangeSet, error) {
 		return tree.ChangeSet{}, err
 	}
 	cs := tree.ChangeSet{Root: d}
-	for _, i := range b.inodes {
-		if len(i.names) > 1 {
-			slices.SortFunc(i.names, tree.ComparePaths)
-			cs.Links = append(cs.Links, i.names)
+	for _, l := range b.linked {
+		if len(l.names) > 1 {
+			slices.SortFunc(l.names, tree.ComparePaths)
+			cs.Links = append(cs.Links, l.names)
 		}
 	}
 	slices.SortFunc(cs.Links, func(x, y []string) int { return tree.ComparePaths(x[0], y[0]) })
@@ -70,17 +70,14 @@ func (b *builder) leaf(i *inode, prefix, name string) (tree.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i.to != nil {
-		return tree.Hardlink{To: "/" + strings.Join(i.to, "/")}, nil
-	}
-	if i.many {
-		if len(i.names) == 0 {
-			b.inodes = append(b.inodes, i)
+	if l := i.links; l != nil {
+		if l.to != nil {
+			return tree.Hardlink{To: "/" + strings.Join(l.to, "/")}, nil
 		}
-		i.names = append(i.names, prefix+name)
-	}
-	if i.file != nil {
-		return tree.Put{Entry: *i.file}, nil
+		if len(l.names) == 0 {
+			b.linked = append(b.linked, l)
+		}
+		l.names = append(l.names, prefix+name)
 	}
 	return tree.Put{Entry: i.entry}, nil
 }
@@ -88,24 +85,24 @@ func (b *builder) leaf(i *inode, prefix, name string) (tree.Change, error) {
 // resolve gives what a hardlink is that was met before its target: an inode of
 // the layer or, when to is set in it, one of the layers below.
 func (b *builder) resolve(i *inode) (*inode, error) {
-	if i.to == nil {
+	l := i.links
+	switch {
+	case l == nil || l.to == nil:
 		return i, nil
+	case l.resolved != nil:
+		return l.resolved, nil
 	}
-	if i.resolved != nil {
-		return i.resolved, nil
+	bad := func(why string) (*inode, error) {
+		return nil, &EntryError{l.header, malformed("it is a hardlink to %s, %s", quote(strings.Join(l.to, "/")), why)}
 	}
-	bad := func(format string, args ...any) (*inode, error) {
-		target := quote(strings.Join(i.to, "/"))
-		return nil, &EntryError{i.header, malformed("it is a hardlink to %s, "+format, append([]any{target}, args...)...)}
-	}
-	if i.waiting {
+	if l.waiting {
 		return bad("which is a hardlink to it")
 	}
-	i.waiting = true
-	n, below := b.root.find(i.to)
+	l.waiting = true
+	n, below := b.root.find(l.to)
 	switch {
 	case n == nil && below:
-		i.resolved = i
+		l.resolved = i
 		return i, nil
 	case n == nil:
 		return bad("which is not there")
@@ -118,7 +115,7 @@ func (b *builder) resolve(i *inode) (*inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	to.many = true
-	i.resolved = to
+	to.linked()
+	l.resolved = to
 	return to, nil
 }

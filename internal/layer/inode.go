@@ -39,15 +39,16 @@ func (rd *reader) inode(h *tar.Header) (*inode, error) {
 	if err := u.add(h.Name, limitBytes, &u.bytes, h.Size, u.limits.MaxBytes); err != nil {
 		return nil, err
 	}
-	i := &inode{file: &tree.File{Attributes: a, Size: h.Size}}
-	b := rd.body(h)
-	if h.Size > 0 {
-		if err := rd.bodies.put(i.file, b); err != nil {
+	i := &inode{}
+	if f := (tree.File{Attributes: a, Size: h.Size}); f.Size == 0 {
+		i.entry = f
+	} else {
+		if err := rd.bodies.put(i, f, rd.body(h)); err != nil {
 			return nil, err
 		}
 	}
 	// The parser must see the end: only then does it know that no more is there.
-	if n, err := b.Read(rd.probe[:]); n != 0 || err != io.EOF {
+	if n, err := rd.tar.Read(rd.probe[:]); n != 0 || err != io.EOF {
 		return nil, malformed("its size and its content disagree: %w", err)
 	}
 	rd.stats.Files++

@@ -26,16 +26,27 @@ const (
 
 // inode is what is not a directory: one, however many names it has.
 type inode struct {
-	entry tree.Entry
-	file  *tree.File // in place of entry; its digest comes when it is known
-	names []string   // rooted paths, of one that may have several
-	many  bool       // hardlinks to it were met
+	entry tree.Entry // of a file: nil until its body was kept
+	links *links     // nil for nearly all
+}
+
+// links is what is known of an inode that may have several names.
+type links struct {
+	names []string // rooted paths, in the end
 
 	// A hardlink to a name that the layer did not have yet:
 	to       []string // the names of the target; nil for all others
 	header   string   // the hardlink's own name in the tar
 	resolved *inode   // what it is, in the end
 	waiting  bool     // being resolved
+}
+
+// linked says that the inode may have several names.
+func (i *inode) linked() *links {
+	if i.links == nil {
+		i.links = &links{}
+	}
+	return i.links
 }
 
 // child gives the node of a name in a directory, made when it is missing.

@@ -259,7 +259,7 @@ func (rd *reader) hardlink(h *tar.Header, names []string) (*inode, error) {
 		return nil, malformed("it is a hardlink to %s: %w", quote(h.Linkname), err)
 	case role == plink:
 		if i := rd.plinks[to[len(to)-1]]; i != nil {
-			i.many = true
+			i.linked()
 			return i, nil
 		}
 		return nil, malformed("it is a hardlink to %s, which is not there", quote(h.Linkname))
@@ -269,7 +269,7 @@ func (rd *reader) hardlink(h *tar.Header, names []string) (*inode, error) {
 	if n, _ := rd.root.find(to); n != nil && n.state == directory {
 		return nil, malformed("it is a hardlink to %s, which is a directory", quote(h.Linkname))
 	} else if n != nil && n.state == other {
-		n.inode.many = true
+		n.inode.linked()
 		return n.inode, nil
 	}
 	if slices.Equal(names, to) {
@@ -278,7 +278,7 @@ func (rd *reader) hardlink(h *tar.Header, names []string) (*inode, error) {
 	for k := range to {
 		to[k] = strings.Clone(to[k])
 	}
-	return &inode{to: to, header: strings.Clone(h.Name), many: true}, nil
+	return &inode{links: &links{to: to, header: strings.Clone(h.Name)}}, nil
 }
 
 // plink keeps a file that only hardlinks lead to.

@@ -73,9 +73,16 @@ func unpackOverlay(t *testing.T, layers [][]byte) string {
 }
 
 func unpackUmoci(t *testing.T, layers [][]byte) string {
+	image := makeImage(t, layers)
+	root := filepath.Join(t.TempDir(), "root")
+	run(t, nil, "umoci", "raw", "unpack", "--image", image+":x", root)
+	return root
+}
+
+// makeImage makes an OCI layout of the layers, tagged x.
+func makeImage(t *testing.T, layers [][]byte) string {
 	needTool(t, "umoci")
-	dir := t.TempDir()
-	image := filepath.Join(dir, "image")
+	image := t.TempDir()
 	type object = map[string]any
 	blob := func(kind string, b []byte) object {
 		d := digest.Of(b)
@@ -113,8 +120,7 @@ func unpackUmoci(t *testing.T, layers [][]byte) string {
 			t.Fatal(err)
 		}
 	}
-	run(t, nil, "umoci", "raw", "unpack", "--image", image+":x", filepath.Join(dir, "root"))
-	return filepath.Join(dir, "root")
+	return image
 }
 
 func writeLayer(t testing.TB, m *memory, cs tree.ChangeSet, base *tree.Tree) []byte {
