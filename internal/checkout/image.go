@@ -28,7 +28,8 @@ const (
 	treeName    = "tree"
 )
 
-// base gives a layer that shows the whole of t: from the cache, or made now.
+// base gives a layer that shows the whole of t, held for the caller: from the
+// cache, or made now.
 func (r *Roots) base(ctx context.Context, t tree.Tree, d digest.Digest) (*layer, error) {
 	switch r.method {
 	case EROFS, Loop:
@@ -53,10 +54,7 @@ func (r *Roots) baseImage(ctx context.Context, t tree.Tree, d digest.Digest) (*l
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	l := &layer{mount: m}
-	r.mu.Lock()
-	l.refs++ // until it has its name
-	r.mu.Unlock()
+	l := &layer{refs: 2, mount: m} // the caller, and until it has its name
 	r.later(func() error {
 		c, err := nameImage(f, dir)
 		r.mu.Lock()
@@ -85,7 +83,7 @@ func (r *Roots) cachedImage(dir string) *layer {
 	defer f.Close()
 	if wholeImage(f) {
 		if m, err := r.mountImage(f); err == nil {
-			return &layer{mount: m, claim: c}
+			return &layer{refs: 1, mount: m, claim: c}
 		}
 	}
 	c.f.Close()
@@ -159,7 +157,7 @@ func sameStart(a, b *os.File) bool {
 	return n == m && bytes.Equal(x[:n], y[:m])
 }
 
-// image gives a layer of nodes. Its file has no name: it is gone with the layer.
+// image gives a layer of nodes, held for the caller. Its file has no name: it is gone with the layer.
 func (r *Roots) image(ctx context.Context, nodes iter.Seq2[erofs.Node, error]) (*layer, error) {
 	f, err := r.writeImage(ctx, nodes)
 	if err != nil {
@@ -169,7 +167,7 @@ func (r *Roots) image(ctx context.Context, nodes iter.Seq2[erofs.Node, error]) (
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	return &layer{mount: m}, nil
+	return &layer{refs: 1, mount: m}, nil
 }
 
 func (r *Roots) writeImage(ctx context.Context, nodes iter.Seq2[erofs.Node, error]) (*os.File, error) {
@@ -196,7 +194,7 @@ func (r *Roots) baseDir(ctx context.Context, t tree.Tree, name string) (*layer, 
 	path := filepath.Join(dir, treeName)
 	if c, err := tryClaim(dir, unix.LOCK_SH); err == nil {
 		if _, err := os.Lstat(path); err == nil {
-			return &layer{dir: path, claim: c}, nil
+			return &layer{refs: 1, dir: path, claim: c}, nil
 		}
 		c.f.Close()
 	}
@@ -212,7 +210,7 @@ func (r *Roots) baseDir(ctx context.Context, t tree.Tree, name string) (*layer, 
 	if err := c.share(); err != nil {
 		return nil, errors.Join(err, c.release())
 	}
-	return &layer{dir: path, claim: c}, nil
+	return &layer{refs: 1, dir: path, claim: c}, nil
 }
 
 // fillDir writes t beside path, makes it safe on disk, and gives it its name.

@@ -72,9 +72,11 @@ func (r *Roots) Mount(ctx context.Context, t tree.Tree, o MountOptions) (_ *Root
 	if r.method == Plain {
 		return root, r.writer(false).write(ctx, t, root.Path)
 	}
-	if root.layers, err = r.prepare(ctx, t, o.Near); err != nil {
+	s, err := r.prepare(ctx, t, t.Digest(), o.Near, true)
+	if err != nil {
 		return nil, err
 	}
+	root.layers = s.layers
 	root.Upper = filepath.Join(c.dir, upperName)
 	work := filepath.Join(c.dir, workName)
 	if err := errors.Join(os.Mkdir(root.Upper, 0o700), os.Mkdir(work, 0o700)); err != nil {

@@ -49,11 +49,17 @@ type Roots struct {
 
 	mu       sync.Mutex
 	stacks   map[digest.Digest]*stack
-	building map[digest.Digest]chan struct{} // closed when done
+	building map[digest.Digest]*building
 	clock    uint64
 	errs     []error // of what was done behind
 
 	behind sync.WaitGroup
+}
+
+// building is a stack that is being made.
+type building struct {
+	done  chan struct{} // closed when it is
+	waits bool          // it may wait for another one
 }
 
 // New prepares to make roots: it tries on the file system of o.RootsDir which
@@ -79,7 +85,7 @@ func New(ctx context.Context, o Options) (*Roots, error) {
 	if _, err := Sweep(ctx, o.RootsDir); err != nil {
 		return nil, fmt.Errorf("leftovers of dead processes: %w", err)
 	}
-	r := &Roots{o: o, method: o.Method, stacks: map[digest.Digest]*stack{}, building: map[digest.Digest]chan struct{}{}}
+	r := &Roots{o: o, method: o.Method, stacks: map[digest.Digest]*stack{}, building: map[digest.Digest]*building{}}
 	if o.Method == Auto {
 		c, err := Probe(ctx, o.RootsDir)
 		if err != nil {
@@ -139,40 +145,44 @@ func (r *Roots) drop(layers []*layer) error {
 	return errors.Join(errs...)
 }
 
-// prepare gives the layers that show t, held for the caller.
-func (r *Roots) prepare(ctx context.Context, t tree.Tree, near []tree.Tree) ([]*layer, error) {
-	d := t.Digest()
+// prepare gives the stack that shows t, held for the caller. Without near it
+// waits for nothing that could wait for the caller: where that would be, it
+// gives nil.
+func (r *Roots) prepare(ctx context.Context, t tree.Tree, d digest.Digest, near []tree.Tree, patient bool) (*stack, error) {
 	for {
 		r.mu.Lock()
 		if s := r.stacks[d]; s != nil {
 			r.hold(s)
 			r.mu.Unlock()
-			return s.layers, nil
+			return s, nil
 		}
-		wait, busy := r.building[d]
-		if !busy {
-			done := make(chan struct{})
-			r.building[d] = done
-			r.mu.Unlock()
-			s, err := r.build(ctx, t, d, near)
-			r.mu.Lock()
-			delete(r.building, d)
-			close(done)
-			if err != nil {
-				r.mu.Unlock()
-				return nil, err
-			}
-			err = r.keep(d, s)
-			r.mu.Unlock()
-			return s.layers, err
+		other := r.building[d]
+		if other == nil {
+			break
 		}
 		r.mu.Unlock()
+		if other.waits && !patient {
+			return nil, nil
+		}
 		select {
-		case <-wait:
+		case <-other.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+	own := &building{done: make(chan struct{}), waits: len(near) > 0}
+	r.building[d] = own
+	r.mu.Unlock()
+	s, err := r.build(ctx, t, d, near)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.building, d)
+	close(own.done)
+	if err != nil {
+		return nil, err
+	}
+	r.keep(d, s)
+	return s, nil
 }
 
 func (r *Roots) hold(s *stack) {
@@ -185,11 +195,11 @@ func (r *Roots) hold(s *stack) {
 
 // keep takes up a stack whose layers the caller holds, and forgets the one that
 // was not used for longest when there are too many; r.mu is held.
-func (r *Roots) keep(d digest.Digest, s *stack) error {
+func (r *Roots) keep(d digest.Digest, s *stack) {
 	r.hold(s)
 	r.stacks[d] = s
 	if len(r.stacks) <= r.o.MaxStacks {
-		return nil
+		return
 	}
 	var oldest digest.Digest
 	for k, o := range r.stacks {
@@ -199,7 +209,9 @@ func (r *Roots) keep(d digest.Digest, s *stack) error {
 	}
 	layers := r.stacks[oldest].layers
 	delete(r.stacks, oldest)
-	return r.drop(layers)
+	if err := r.drop(layers); err != nil {
+		r.errs = append(r.errs, err)
+	}
 }
 
 // build makes the layers that show t: as a delta on those of a tree that is
@@ -207,7 +219,11 @@ func (r *Roots) keep(d digest.Digest, s *stack) error {
 func (r *Roots) build(ctx context.Context, t tree.Tree, d digest.Digest, near []tree.Tree) (*stack, error) {
 	if r.method == EROFS || r.method == Loop {
 		for _, n := range near {
-			s, err := r.buildNear(ctx, t, n)
+			nd := n.Digest()
+			if nd == d {
+				continue
+			}
+			s, err := r.buildNear(ctx, t, n, nd)
 			if s != nil || err != nil {
 				return s, err
 			}
@@ -217,16 +233,17 @@ func (r *Roots) build(ctx context.Context, t tree.Tree, d digest.Digest, near []
 	if err != nil {
 		return nil, err
 	}
-	l.refs = 1
 	hexed, err := hasBlobName(ctx, t)
 	if err != nil {
-		return nil, errors.Join(err, l.close())
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return nil, errors.Join(err, r.drop([]*layer{l}))
 	}
 	return &stack{tree: t, base: t, layers: []*layer{l}, hexed: hexed}, nil
 }
 
 // buildNear stacks a delta from n to t; nil when that is not worth it.
-func (r *Roots) buildNear(ctx context.Context, t, n tree.Tree) (*stack, error) {
+func (r *Roots) buildNear(ctx context.Context, t, n tree.Tree, nd digest.Digest) (*stack, error) {
 	c, err := compose.Diff(ctx, n, t)
 	if err != nil {
 		return nil, err
@@ -239,25 +256,21 @@ func (r *Roots) buildNear(ctx context.Context, t, n tree.Tree) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	nd := n.Digest()
-	below, err := r.prepare(ctx, n, nil)
-	if err != nil {
-		if errors.Is(err, erofs.ErrUnsupported) {
-			return nil, nil // t may be without what n has
-		}
+	on, err := r.prepare(ctx, n, nd, nil, false)
+	if errors.Is(err, erofs.ErrUnsupported) {
+		return nil, nil // t may be without what n has
+	}
+	if on == nil || err != nil {
 		return nil, err
 	}
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if err := r.drop(below); err != nil {
+		if err := r.drop(on.layers); err != nil {
 			r.errs = append(r.errs, err)
 		}
 	}()
-	r.mu.Lock()
-	on := r.stacks[nd]
-	r.mu.Unlock()
-	if on == nil || on.hexed {
+	if on.hexed {
 		return nil, nil
 	}
 	lower := on.layers
@@ -284,10 +297,10 @@ func (r *Roots) buildNear(ctx context.Context, t, n tree.Tree) (*stack, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	layers := append([]*layer{l}, lower...)
-	for _, l := range layers {
+	for _, l := range lower {
 		l.refs++
 	}
+	layers := append([]*layer{l}, lower...)
 	return &stack{tree: t, base: on.base, layers: layers, hexed: hexed}, nil
 }
 
