@@ -332,18 +332,25 @@ func (e *Engine) readLayer(ctx context.Context, sv *saving, img image.Image, l i
 	defer rc.Close()
 	blob := sv.ingest.Create()
 	defer blob.Discard()
-	raw := io.TeeReader(&meteredReader{rc, m}, blob)
+	copied := newAside(blob)
+	defer copied.Close()
+	raw := io.TeeReader(&meteredReader{rc, m}, copied)
 	z, err := compress.NewReader(raw, e.compressLimits())
 	if err != nil {
 		return c, err
 	}
 	defer z.Close()
 	h := digest.NewHasher()
-	c, _, err = layer.Read(ctx, io.TeeReader(z, h), layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
+	hashed := newAside(h)
+	defer hashed.Close()
+	c, _, err = layer.Read(ctx, io.TeeReader(z, hashed), layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
 	if err != nil {
 		return c, err
 	}
 	if _, err := io.Copy(io.Discard, raw); err != nil { // what decompression left
+		return c, err
+	}
+	if err := errors.Join(copied.Close(), hashed.Close()); err != nil {
 		return c, err
 	}
 	if got := h.Digest(); got != l.DiffID {

@@ -88,8 +88,10 @@ type Reader struct {
 	err    error
 }
 
+// input counts what is read. It lies below the buffer, which the decompressors
+// know how to use best.
 type input struct {
-	r *bufio.Reader
+	r io.Reader
 	n int64
 }
 
@@ -99,20 +101,12 @@ func (i *input) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// ReadByte keeps the decompressors from buffering the input again.
-func (i *input) ReadByte() (byte, error) {
-	b, err := i.r.ReadByte()
-	if err == nil {
-		i.n++
-	}
-	return b, err
-}
-
 // NewReader looks at the first bytes of r and reads it accordingly; anything
 // but gzip and zstd is read as it is. Streams that follow each other are read
 // as one. The memory is bounded: 128 MiB of window for zstd, 32 KiB for gzip.
 func NewReader(r io.Reader, limits Limits) (*Reader, error) {
-	br := bufio.NewReaderSize(r, 1<<16)
+	in := &input{r: r}
+	br := bufio.NewReaderSize(in, 1<<16)
 	prefix, err := br.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -123,18 +117,18 @@ func NewReader(r io.Reader, limits Limits) (*Reader, error) {
 	if limits.MaxRatio == 0 {
 		limits.MaxRatio = defaultMaxRatio
 	}
-	d := &Reader{kind: Detect(prefix), in: &input{r: br}, limits: limits, close: func() {}}
+	d := &Reader{kind: Detect(prefix), in: in, limits: limits, close: func() {}}
 	switch d.kind {
 	case None:
-		d.out = d.in
+		d.out = br
 	case Gzip:
-		z, err := gzip.NewReader(d.in)
+		z, err := gzip.NewReader(br)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
 		d.out = z
 	case Zstd:
-		z, err := zstd.NewReader(d.in, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(br, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, fmt.Errorf("zstd: %w", err)
 		}
