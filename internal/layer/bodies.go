@@ -13,6 +13,9 @@ import (
 // smallBody is the size up to which bodies are handed to other goroutines.
 const smallBody = 128 << 10
 
+// bodiesAhead is how many small bodies are in memory at once.
+const bodiesAhead = 32
+
 // bodies brings the bodies of files to where they are kept.
 type bodies struct {
 	ctx     context.Context // of the one call of Read that made it
@@ -20,19 +23,21 @@ type bodies struct {
 	blobs   Blobs
 	jobs    chan bodyJob
 	workers sync.WaitGroup
-	buffers sync.Pool
+	buffers chan []byte // those not in use; nil ones are not made yet
 }
 
 type bodyJob struct {
 	inode *inode
 	file  tree.File
-	buf   *[]byte // its first file.Size bytes
+	buf   []byte // its first file.Size bytes
 }
 
 func newBodies(ctx context.Context, blobs Blobs) *bodies {
-	b := &bodies{blobs: blobs, jobs: make(chan bodyJob, 32)}
+	b := &bodies{blobs: blobs, jobs: make(chan bodyJob, bodiesAhead), buffers: make(chan []byte, bodiesAhead)}
 	b.ctx, b.cancel = context.WithCancelCause(ctx)
-	b.buffers.New = func() any { s := make([]byte, smallBody); return &s }
+	for range bodiesAhead {
+		b.buffers <- nil
+	}
 	for range min(4, max(2, runtime.GOMAXPROCS(0))) {
 		b.workers.Go(b.work)
 	}
@@ -42,14 +47,14 @@ func newBodies(ctx context.Context, blobs Blobs) *bodies {
 func (b *bodies) work() {
 	for j := range b.jobs {
 		if b.ctx.Err() == nil {
-			d, _, err := b.blobs.PutBytes(b.ctx, (*j.buf)[:j.file.Size])
+			d, _, err := b.blobs.PutBytes(b.ctx, j.buf[:j.file.Size])
 			if err != nil {
 				b.cancel(err)
 			}
 			j.file.Content = d
 			j.inode.entry = j.file
 		}
-		b.buffers.Put(j.buf)
+		b.buffers <- j.buf
 	}
 }
 
@@ -83,9 +88,12 @@ func (b *bodies) put(i *inode, f tree.File, r io.Reader) error {
 		i.entry = f
 		return err
 	}
-	buf := b.buffers.Get().(*[]byte)
-	if _, err := io.ReadFull(r, (*buf)[:f.Size]); err != nil {
-		return err
+	buf := <-b.buffers
+	if buf == nil {
+		buf = make([]byte, smallBody)
+	}
+	if _, err := io.ReadFull(r, buf[:f.Size]); err != nil {
+		return err // for good: the buffer is not needed any more
 	}
 	b.jobs <- bodyJob{i, f, buf}
 	return nil

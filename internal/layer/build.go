@@ -13,11 +13,18 @@ type builder struct {
 	linked []*links // of the inodes that may have several names
 }
 
-func build(root *node) (tree.ChangeSet, error) {
+// build makes a change set of all that root has, and empties it. forward tells
+// that there are hardlinks that came before their targets.
+func build(root *node, forward bool) (tree.ChangeSet, error) {
 	if root.state == absent {
 		return tree.ChangeSet{}, nil
 	}
 	b := &builder{root: root}
+	if forward {
+		if err := b.resolveBelow(root); err != nil {
+			return tree.ChangeSet{}, err
+		}
+	}
 	d, err := b.directory(root, "/")
 	if err != nil {
 		return tree.ChangeSet{}, err
@@ -80,6 +87,24 @@ func (b *builder) leaf(i *inode, prefix, name string) (tree.Change, error) {
 		l.names = append(l.names, prefix+name)
 	}
 	return tree.Put{Entry: i.entry}, nil
+}
+
+// resolveBelow resolves all hardlinks, so that all inodes that have several
+// names are known as such.
+func (b *builder) resolveBelow(n *node) error {
+	for _, k := range n.kids {
+		var err error
+		switch k.state {
+		case directory:
+			err = b.resolveBelow(k)
+		case other:
+			_, err = b.resolve(k.inode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resolve gives what a hardlink is that was met before its target: an inode of

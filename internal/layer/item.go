@@ -17,7 +17,7 @@ type item struct {
 	path   string
 	file   *tree.File    // with a body; nil for all others
 	ready  chan struct{} // closed when the body was read; nil when it is not read ahead
-	buf    *[]byte
+	buf    []byte
 	err    error
 	queue  *queue
 }
@@ -26,17 +26,15 @@ type item struct {
 type queue struct {
 	ctx     context.Context // of the one call of write that made it
 	items   chan *item
-	slots   chan struct{} // one for each body that is read ahead
+	buffers chan []byte // those not in use; nil ones are not made yet
 	readers sync.WaitGroup
-	buffers sync.Pool
 }
 
-// Bodies that are read at once; 128 KiB each at most.
-const bodiesAhead = 32
-
 func newQueue(ctx context.Context) *queue {
-	q := &queue{ctx: ctx, items: make(chan *item, 2*bodiesAhead), slots: make(chan struct{}, bodiesAhead)}
-	q.buffers.New = func() any { s := make([]byte, smallBody); return &s }
+	q := &queue{ctx: ctx, items: make(chan *item, 2*bodiesAhead), buffers: make(chan []byte, bodiesAhead)}
+	for range bodiesAhead {
+		q.buffers <- nil
+	}
 	return q
 }
 
@@ -45,12 +43,14 @@ func (q *queue) add(it *item, open OpenBlob) error {
 	it.queue = q
 	if it.file != nil && it.file.Size <= smallBody && open != nil {
 		select {
-		case q.slots <- struct{}{}:
+		case it.buf = <-q.buffers:
 		case <-q.ctx.Done():
 			return context.Cause(q.ctx)
 		}
+		if it.buf == nil {
+			it.buf = make([]byte, smallBody)
+		}
 		it.ready = make(chan struct{})
-		it.buf = q.buffers.Get().(*[]byte)
 		q.readers.Go(func() {
 			defer close(it.ready)
 			it.err = it.read(q.ctx, open)
@@ -81,7 +81,7 @@ func (it *item) read(ctx context.Context, open OpenBlob) error {
 		return err
 	}
 	defer c.Close()
-	n, err := io.ReadFull(r, (*it.buf)[:it.file.Size])
+	n, err := io.ReadFull(r, it.buf[:it.file.Size])
 	if err == nil {
 		_, err = r.Read(make([]byte, 1)) // only at the end it is verified
 		if err == io.EOF {
@@ -108,7 +108,7 @@ func (it *item) write(ctx context.Context, t *tar.Writer, open OpenBlob) error {
 	case it.file == nil:
 		return nil
 	case it.ready != nil:
-		_, err := t.Write((*it.buf)[:it.file.Size])
+		_, err := t.Write(it.buf[:it.file.Size])
 		return err
 	}
 	r, c, err := it.body(ctx, open)
@@ -128,8 +128,7 @@ func (it *item) release() {
 		return
 	}
 	<-it.ready
-	it.queue.buffers.Put(it.buf)
-	<-it.queue.slots
+	it.queue.buffers <- it.buf
 }
 
 // checked is a reader that ends with its context.

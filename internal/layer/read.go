@@ -62,21 +62,22 @@ func Read(ctx context.Context, r io.Reader, o ReadOptions) (tree.ChangeSet, Stat
 	if err != nil {
 		return tree.ChangeSet{}, rd.stats, err
 	}
-	cs, err := build(rd.root)
+	cs, err := build(rd.root, rd.forward)
 	return cs, rd.stats, err
 }
 
 // reader is one call of Read.
 type reader struct {
-	o      ReadOptions
-	raw    *raw
-	tar    *tar.Reader
-	usage  usage
-	stats  Stats
-	root   *node
-	plinks map[string]*inode
-	bodies *bodies
-	probe  [1]byte
+	o       ReadOptions
+	raw     *raw
+	tar     *tar.Reader
+	usage   usage
+	stats   Stats
+	root    *node
+	plinks  map[string]*inode
+	forward bool // there are hardlinks to names that the layer did not have yet
+	bodies  *bodies
+	probe   [1]byte
 }
 
 func (rd *reader) entries() error {
@@ -275,6 +276,7 @@ func (rd *reader) hardlink(h *tar.Header, names []string) (*inode, error) {
 	if slices.Equal(names, to) {
 		return nil, malformed("it is a hardlink to itself")
 	}
+	rd.forward = true
 	for k := range to {
 		to[k] = strings.Clone(to[k])
 	}
