@@ -18,6 +18,7 @@ type operation struct {
 	at, to   string
 	n        int
 	modeBits uint32
+	regular  bool // link regular files only
 }
 
 func (o operation) String() string {
@@ -92,6 +93,9 @@ func (o operation) run(root string) {
 	case "exchange":
 		unix.Renameat2(unix.AT_FDCWD, at, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
 	case "link":
+		if i, err := os.Lstat(at); o.regular && (err != nil || !i.Mode().IsRegular()) {
+			break
+		}
 		unix.Link(at, to)
 	case "unlink":
 		unix.Unlink(at)
