@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"testing"
-	"time"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/internal/capture"
-	"github.com/inlaybuild/inlay/tree"
 )
 
 // memory is a sink that keeps bodies in memory.
@@ -88,22 +85,4 @@ func (w *hashWriter) Write(b []byte) (int, error) { return w.h.Write(b) }
 func (w *hashWriter) Discard() error              { return nil }
 func (w *hashWriter) Finish(context.Context) (digest.Digest, int64, error) {
 	return w.h.Digest(), w.h.Size(), nil
-}
-
-func TestTiming(t *testing.T) {
-	dir := os.Getenv("CAPTURE_DIR")
-	if dir == "" {
-		t.Skip("CAPTURE_DIR is not set")
-	}
-	cache := t.TempDir()
-	for range 4 {
-		start := time.Now()
-		tr, st, err := capture.Directory(t.Context(), dir, hasher{}, capture.Options{CacheDir: cache})
-		if err != nil {
-			t.Fatal(err)
-		}
-		walked := time.Since(start)
-		fmt.Println(walked, tr.Digest(), time.Since(start), fmt.Sprintf("%+v", st))
-	}
-	_ = tree.Empty
 }
