@@ -50,10 +50,10 @@ func (w *dirWriter) replace(dir int, name string, f func(name string) error) err
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
-	for n := 0; ; n++ {
-		temp := fmt.Sprintf(".inlay-%d-%d", os.Getpid(), n)
-		err := f(temp)
-		if errors.Is(err, unix.EEXIST) && n < 1000 {
+	for range 1000 {
+		temp := fmt.Sprintf(".inlay-%d-%d", os.Getpid(), w.temps.Add(1))
+		err = f(temp)
+		if errors.Is(err, unix.EEXIST) {
 			continue
 		}
 		if err == nil {
@@ -66,6 +66,7 @@ func (w *dirWriter) replace(dir int, name string, f func(name string) error) err
 		}
 		return err
 	}
+	return err
 }
 
 // entry makes one entry, which must not exist.

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/tree"
@@ -28,7 +29,8 @@ type dirWriter struct {
 	// where overlayfs finds it.
 	redirect func(digest.Digest) string
 
-	root int // descriptor of the directory
+	root  int          // descriptor of the directory
+	temps atomic.Int64 // names given so far to what replaces something
 
 	mu   sync.Mutex
 	done Progress
