@@ -17,6 +17,13 @@ const (
 	libarchiveXattr = "LIBARCHIVE.xattr." // the name as in URLs, the value in base64
 )
 
+// In the keys of records "=" is "%3D" and "%" is "%25", as GNU tar writes them.
+// Others leave "%" as it is, so it is only written so where it must be.
+var (
+	unescapeXattr = strings.NewReplacer("%3D", "=", "%25", "%")
+	escapeXattr   = strings.NewReplacer("=", "%3D", "%3D", "%253D", "%25", "%2525")
+)
+
 // What Linux has room for.
 const (
 	maxXattrName  = 255
@@ -52,29 +59,23 @@ func attrOf(h *tar.Header) (tree.Attr, error) {
 	return a, err
 }
 
-// xattrsOf gives the extended attributes in PAX records. Where the same one is
-// there in both forms, SCHILY's counts.
+// xattrsOf gives the extended attributes in PAX records.
 func xattrsOf(records map[string]string) (tree.Xattrs, error) {
 	var found map[string]string
 	for key, value := range records {
-		name, schily := strings.CutPrefix(key, schilyXattr)
-		if !schily {
-			encoded, ok := strings.CutPrefix(key, libarchiveXattr)
-			if !ok {
+		name, ok := strings.CutPrefix(key, schilyXattr)
+		if ok {
+			if _, better := records[libarchiveXattr+name]; better {
 				continue
 			}
+			name = unescapeXattr.Replace(name)
+		} else if encoded, ok := strings.CutPrefix(key, libarchiveXattr); ok {
 			var err error
-			if name, err = url.PathUnescape(encoded); err != nil {
+			if name, value, err = decodeLibarchive(encoded, value); err != nil {
 				return tree.Xattrs{}, malformed("its extended attribute %s: %w", quote(encoded), err)
 			}
-			if _, twice := records[schilyXattr+name]; twice {
-				continue
-			}
-			b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "=\n"))
-			if err != nil {
-				return tree.Xattrs{}, malformed("its extended attribute %s: %w", quote(name), err)
-			}
-			value = string(b)
+		} else {
+			continue
 		}
 		switch {
 		case name == "" || strings.IndexByte(name, 0) >= 0:
@@ -83,6 +84,9 @@ func xattrsOf(records map[string]string) (tree.Xattrs, error) {
 			return tree.Xattrs{}, malformed("the name of its extended attribute %s has more than %d bytes", quote(name), maxXattrName)
 		case len(value) > maxXattrValue:
 			return tree.Xattrs{}, malformed("its extended attribute %s has %d bytes: Linux has room for %d", quote(name), len(value), maxXattrValue)
+		}
+		if old, twice := found[name]; twice && old != value {
+			return tree.Xattrs{}, malformed("its extended attribute %s is there twice", quote(name))
 		}
 		if found == nil {
 			found = map[string]string{}
@@ -93,6 +97,15 @@ func xattrsOf(records map[string]string) (tree.Xattrs, error) {
 		return tree.Xattrs{}, nil
 	}
 	return tree.NewXattrs(found), nil
+}
+
+func decodeLibarchive(name, value string) (string, string, error) {
+	name, err := url.PathUnescape(name)
+	if err != nil {
+		return "", "", err
+	}
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "=\n"))
+	return name, string(b), err
 }
 
 // setAttr puts attributes into a header.
@@ -118,12 +131,7 @@ func setAttr(h *tar.Header, path string, a tree.Attr) error {
 		if h.PAXRecords == nil {
 			h.PAXRecords = map[string]string{}
 		}
-		if strings.Contains(name, "=") {
-			// The other form ends at a "=".
-			h.PAXRecords[libarchiveXattr+url.QueryEscape(name)] = base64.RawStdEncoding.EncodeToString([]byte(value))
-			continue
-		}
-		h.PAXRecords[schilyXattr+name] = value
+		h.PAXRecords[schilyXattr+escapeXattr.Replace(name)] = value
 	}
 	return nil
 }

@@ -251,6 +251,8 @@ func run(t testing.TB, stdin []byte, name string, args ...string) []byte {
 // sample says what the tree on disk that tars are made of holds.
 type sample struct {
 	nanoseconds, longNames, xattrs, devices, bigIDs, sparse, odd bool
+
+	escaped bool // names of extended attributes that need it
 }
 
 // makeSample makes the tree.
@@ -307,6 +309,9 @@ func makeSample(t testing.TB, s sample) string {
 	if s.xattrs {
 		check(unix.Lsetxattr(at("owned"), "user.name", []byte("va\x00lue"), 0))
 		check(unix.Lsetxattr(at("owned"), "user.empty", nil, 0))
+		if s.escaped {
+			check(unix.Lsetxattr(at("owned"), "user.a=b%3Dc%25", []byte("="), 0))
+		}
 		check(unix.Lsetxattr(at("usr"), "trusted.overlay.x", []byte("t"), 0))
 		check(unix.Lsetxattr(at("dangling"), "trusted.link", []byte("l"), 0))
 		cap := []byte{1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}

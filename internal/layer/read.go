@@ -32,7 +32,7 @@ type Stats struct {
 
 // Read gives the change set that a layer is. r is the tar without compression;
 // it is read to its end, in another goroutine, which has ended when Read
-// returns. Bodies are kept before Read returns; when there is an error some may
+// returns: a stream that may block should end with ctx. Bodies are kept before Read returns; when there is an error some may
 // be kept as well, for nothing.
 //
 // Errors of what the layer holds are [ErrMalformed], mostly as an [EntryError],
@@ -86,6 +86,9 @@ func (rd *reader) entries() error {
 			return err
 		}
 		h, err := rd.tar.Next()
+		if errors.Is(err, tar.ErrInsecurePath) {
+			err = nil // names are looked at here
+		}
 		if err == io.EOF {
 			return rd.raw.end()
 		} else if err != nil {
