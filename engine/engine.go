@@ -50,6 +50,7 @@ type Base struct {
 	Layers []image.Layer
 	Image  *image.Descriptor // the manifest that has these layers; nil without layers
 	Config digest.Digest     // of the config that the manifest names
+	Index  *image.Descriptor // what names the images of all platforms, if all of them are there; nil otherwise
 	Origin string            // the reference by which a registry has the layers; "" if none is known
 }
 

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	gort "runtime"
 	"strings"
 	"sync"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/image/registry"
 	"github.com/inlaybuild/inlay/internal/checkout"
+	"github.com/inlaybuild/inlay/internal/runtime"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -42,6 +44,15 @@ type Options struct {
 	// empty one.
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Record makes the store remember every Resolve as a run, with its steps and
+	// their logs: see [RunRecord]. A store that cannot be written remembers none.
+	Record bool
+	// Asked is what a run that is remembered was asked for, in the words of the
+	// user; "" is the call of the node.
+	Asked string
+	// Processes is how many processes run at a time; 0 stands for the number of
+	// processors, but for two at least.
+	Processes int
 }
 
 // Limits bound what an image may unpack to, because few bytes can stand for
@@ -58,8 +69,11 @@ type Engine struct {
 	source  *nodes
 	remote  *registry.Client
 
-	mu    sync.Mutex
-	roots *checkout.Roots // nil before the first exec
+	slots chan struct{} // of processes
+
+	mu      sync.Mutex
+	roots   *checkout.Roots                 // nil before the first exec
+	running map[digest.Digest]chan struct{} // execs by key; closed when they end
 }
 
 // DefaultStore gives the directory of the store when none is named:
@@ -100,11 +114,19 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Stdout == nil {
 		o.Stdout = io.Discard
 	}
+	if o.Processes <= 0 {
+		o.Processes = max(2, gort.NumCPU())
+	}
 	s, err := store.Open(ctx, o.Store, store.Options{References: tree.References})
 	if err != nil {
 		return nil, fmt.Errorf("open the store %s: %w", o.Store, err)
 	}
-	return &Engine{options: o, store: s, source: &nodes{s}, remote: registry.New(registry.Options{})}, nil
+	return &Engine{
+		options: o, store: s, source: &nodes{s},
+		remote:  registry.New(registry.Options{}),
+		slots:   make(chan struct{}, o.Processes),
+		running: map[digest.Digest]chan struct{}{},
+	}, nil
 }
 
 // Close ends the use of the engine.
@@ -206,6 +228,11 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 	if e.roots != nil {
 		return e.roots, nil
 	}
+	// What killed engines left of processes and secrets.
+	if _, err := runtime.Sweep(e.stateDir()); err != nil {
+		return nil, fmt.Errorf("clear up after dead processes: %w", err)
+	}
+	sweepSecrets()
 	r, err := checkout.New(ctx, checkout.Options{
 		BlobsDir: e.store.BlobsDir(),
 		RootsDir: e.store.Roots(),

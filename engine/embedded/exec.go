@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
@@ -61,11 +62,58 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	if err != nil {
 		return engine.Result{}, err
 	}
-	if res, ok, err := x.kept(ctx, key); ok || err != nil {
-		s.cached = ok
-		return res, err
+	for {
+		if res, ok, err := x.kept(ctx, key); ok || err != nil {
+			s.cached = ok
+			return res, err
+		}
+		end, first, err := s.engine().turn(ctx, key)
+		if err != nil {
+			return engine.Result{}, err
+		}
+		if !first {
+			continue // somebody else ran it meanwhile, or failed to
+		}
+		defer end()
+		if res, ok, err := x.kept(ctx, key); ok || err != nil { // since we looked
+			s.cached = ok
+			return res, err
+		}
+		return x.run(ctx, key)
 	}
-	return x.run(ctx, key)
+}
+
+// turn waits until nobody runs the exec of a key, and, for who was the first to
+// ask, until a process may be run. Then it is for that one to call end.
+func (e *Engine) turn(ctx context.Context, key digest.Digest) (end func(), first bool, err error) {
+	e.mu.Lock()
+	other, ok := e.running[key]
+	done := make(chan struct{})
+	if !ok {
+		e.running[key] = done
+	}
+	e.mu.Unlock()
+	if ok {
+		select {
+		case <-other:
+			return nil, false, nil
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	leave := func() {
+		e.mu.Lock()
+		delete(e.running, key)
+		e.mu.Unlock()
+		close(done)
+	}
+	select {
+	case e.slots <- struct{}{}:
+		return func() { <-e.slots; leave() }, true, nil
+	case <-ctx.Done():
+		leave()
+		return nil, false, ctx.Err()
+	}
 }
 
 // specify works out what is run, from the op and the configuration.
@@ -91,8 +139,14 @@ func (x *exec) specify() error {
 	}
 	x.spec = execKey{
 		Args: args, Env: env, Dir: path.Join("/", c.WorkingDir), User: c.User,
-		Stdin: x.op.Stdin, Network: x.op.Network, Expect: x.op.Expect,
-		Mounts: x.op.Mounts, NoCache: x.op.NoCache,
+		Stdin: x.op.Stdin, Network: x.op.Network, Expect: slices.Compact(slices.Sorted(slices.Values(x.op.Expect))),
+		Mounts: slices.Clone(x.op.Mounts), NoCache: x.op.NoCache,
+	}
+	if len(x.spec.Expect) == 0 {
+		x.spec.Expect = []int{0}
+	}
+	for i, m := range x.spec.Mounts {
+		x.spec.Mounts[i].Target = path.Clean("/" + m.Target)
 	}
 	for _, r := range x.in {
 		if r.Changes != nil {
@@ -175,8 +229,11 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	if p.Mounts, err = m.all(ctx); err != nil {
 		return res, err
 	}
-	out := newOutputs(x, sv.ingest, m.secrets)
-	defer out.discard()
+	out, err := newOutputs(ctx, x, sv.ingest, m.secrets)
+	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, out.discard()) }()
 	p.Stdout, p.Stderr = out.stdout, out.stderr
 	exit, err := runtime.Run(ctx, runtime.Config{Program: program, StateDir: e.stateDir()}, p)
 	if flushErr := out.flush(); err == nil {
@@ -210,11 +267,7 @@ func (x *exec) failure(exit runtime.Exit, err error, out *outputs) error {
 	if err != nil {
 		return err
 	}
-	expect := x.op.Expect
-	if len(expect) == 0 {
-		expect = []int{0}
-	}
-	if !slices.Contains(expect, exit.Code) {
+	if !slices.Contains(x.spec.Expect, exit.Code) {
 		return fail
 	}
 	return nil
@@ -234,9 +287,6 @@ func (x *exec) process(ctx context.Context, root string) (runtime.Process, error
 	if len(x.spec.Stdin) > 0 {
 		p.Stdin = bytes.NewReader(x.spec.Stdin)
 	}
-	if x.spec.User == "" {
-		return p, nil
-	}
 	view := tree.FS(ctx, x.in[0].Tree, x.engine())
 	passwd, err := readOptional(view, "etc/passwd")
 	if err != nil {
@@ -247,6 +297,9 @@ func (x *exec) process(ctx context.Context, root string) (runtime.Process, error
 		return p, err
 	}
 	p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group))
+	if !slices.ContainsFunc(p.Env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
+		p.Env = append(slices.Clone(p.Env), "HOME="+p.User.Home)
+	}
 	return p, err
 }
 

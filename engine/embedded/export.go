@@ -134,7 +134,11 @@ func (e *Engine) assemble(ctx context.Context, r engine.Result, o engine.ExportO
 	platform := r.Config.Platform()
 	a.out = engine.Exported{Reused: len(r.Base.Layers), Platforms: []string{image.FormatPlatform(platform)}}
 	changed := r.Tree.Digest() != r.Base.Tree.Digest()
-	if !changed && r.Base.Image != nil && digest.Of(r.Config.Bytes()) == r.Base.Config {
+	same := !changed && r.Base.Image != nil && digest.Of(r.Config.Bytes()) == r.Base.Config
+	if o.AllPlatforms {
+		return a, e.allPlatforms(ctx, a, r.Base, same)
+	}
+	if same {
 		a.desc = *r.Base.Image
 		a.desc.Platform = &platform
 		a.out.Image = &a.desc
@@ -161,6 +165,30 @@ func (e *Engine) assemble(ctx context.Context, r engine.Result, o engine.ExportO
 	a.desc, a.bodies = made.Descriptor, made.Blobs
 	a.out.Image = &a.desc
 	return a, nil
+}
+
+// allPlatforms makes a the index of an image that was imported with all its
+// platforms, as it is.
+func (e *Engine) allPlatforms(ctx context.Context, a *assembled, b engine.Base, same bool) error {
+	switch {
+	case !same:
+		return errors.New("all platforms can be exported only of an image as it was imported, and this one was changed or made here")
+	case b.Index == nil:
+		return errors.New("the store may have only one platform of the image: import or pull it with all platforms first")
+	}
+	a.desc = *b.Index
+	a.out.Image = &a.desc
+	images, err := image.FindAll(ctx, e, a.desc)
+	if err != nil {
+		return err
+	}
+	a.out.Platforms = nil
+	a.out.Reused = 0
+	for _, i := range images {
+		a.out.Platforms = append(a.out.Platforms, image.FormatPlatform(i.Config().Platform()))
+		a.out.Reused += len(i.Layers())
+	}
+	return nil
 }
 
 // newLayer makes the layer of what changed since the base, or finds it.

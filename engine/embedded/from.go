@@ -56,7 +56,7 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 		return engine.Result{}, err
 	}
 	s.cached = cached
-	return e.result(ctx, n.Images[0])
+	return e.result(ctx, n, n.Images[0])
 }
 
 // fromName finds a name in the store, or pulls it.
@@ -89,7 +89,7 @@ func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) 
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("%s: %w", place.Path, err)
 	}
-	return e.result(ctx, i)
+	return e.result(ctx, n, i)
 }
 
 // treeResult is a tree that is no image.

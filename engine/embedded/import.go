@@ -5,20 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"slices"
 
-	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/image/archive"
 	"github.com/inlaybuild/inlay/image/layout"
 	"github.com/inlaybuild/inlay/image/registry"
-	"github.com/inlaybuild/inlay/internal/compress"
-	"github.com/inlaybuild/inlay/internal/layer"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
-	"golang.org/x/sync/errgroup"
 )
 
 // ImportOptions say what is imported.
@@ -41,12 +37,13 @@ type Imported struct {
 }
 
 // Import brings an image or a tree into the store under a name. What the name
-// stood for before is forgotten.
+// stood for before is forgotten. What another name of the store stands for
+// is taken from there; any other name is pulled from its registry.
 func (e *Engine) Import(ctx context.Context, from engine.Place, name string, o ImportOptions) (Imported, error) {
 	if err := CheckName(name); err != nil {
 		return Imported{}, err
 	}
-	n, err := e.readNamed(ctx, from, o)
+	n, err := e.readNamed(ctx, from, name, o)
 	if err != nil {
 		return Imported{}, fmt.Errorf("import %s: %w", from, err)
 	}
@@ -91,21 +88,22 @@ func CheckName(name string) error {
 	return nil
 }
 
-func (n named) platforms() ([]string, error) {
-	var out []string
-	for _, i := range n.Images {
-		c, err := image.ParseConfig(i.Config)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, image.FormatPlatform(c.Platform()))
-	}
-	return out, nil
-}
-
-// readNamed reads a place into the store, without a name for it yet.
-func (e *Engine) readNamed(ctx context.Context, from engine.Place, o ImportOptions) (named, error) {
+// readNamed reads a place into the store, without a name for it yet. A name is
+// one of the store, if it is not the new one itself: that is to be pulled.
+func (e *Engine) readNamed(ctx context.Context, from engine.Place, name string, o ImportOptions) (named, error) {
 	switch from.Scheme {
+	case engine.SchemeName:
+		if from.Path == name {
+			break
+		}
+		ref, err := e.store.Ref(ctx, from.Path)
+		if errors.Is(err, store.ErrMissing) {
+			break
+		}
+		if err != nil {
+			return named{}, err
+		}
+		return readNamed(ref.Record)
 	case engine.SchemeDir, engine.SchemeTar, engine.SchemeScratch, engine.SchemeDigest:
 		return e.importTree(ctx, from, o)
 	}
@@ -157,10 +155,11 @@ func (e *Engine) readImages(ctx context.Context, from engine.Place, o ImportOpti
 	var images []image.Image
 	if o.AllPlatforms {
 		images, err = image.FindAll(ctx, src, desc)
-		if desc.IsIndex() {
-			index := desc.Bare()
-			n.Index = &index
+		if err == nil && len(images) == 0 {
+			err = fmt.Errorf("%w: the index names no image", image.ErrNoPlatform)
 		}
+		index := desc.Bare()
+		n.Index = &index
 	} else {
 		var platform *image.Platform
 		if o.Platform != "" {
@@ -190,17 +189,59 @@ func (e *Engine) readImages(ctx context.Context, from engine.Place, o ImportOpti
 		n.Images = append(n.Images, rec)
 	}
 	if n.Index != nil {
-		err = e.keepManifest(ctx, src, *n.Index)
+		n.Beside, err = e.keepIndex(ctx, src, *n.Index)
 	}
 	return n, cached, err
 }
 
-func (e *Engine) keepManifest(ctx context.Context, src image.Opener, d image.Descriptor) error {
-	b, err := image.ReadAll(ctx, src, d, image.MaxManifestSize)
+// keepIndex keeps all that an index names, also what is no image, as it is. It
+// gives the digests of all of it.
+func (e *Engine) keepIndex(ctx context.Context, src image.Opener, index image.Descriptor) ([]digest.Digest, error) {
+	g, err := image.Walk(ctx, src, index)
+	if err != nil {
+		return nil, err
+	}
+	var all []digest.Digest
+	for _, d := range slices.Concat(g.Blobs, g.Manifests) {
+		all = append(all, d.Digest)
+	}
+	missing, err := e.store.Missing(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	in, err := e.store.NewIngest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Abort()
+	for _, d := range slices.Concat(g.Blobs, g.Manifests) {
+		if !slices.Contains(missing, d.Digest) {
+			continue
+		}
+		if b, ok := g.Bodies[d.Digest]; ok {
+			_, _, err = in.PutBytes(ctx, b)
+		} else {
+			err = keepBlob(ctx, in, src, d)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, in.Commit(ctx, store.Changes{})
+}
+
+func keepBlob(ctx context.Context, in *store.Ingest, src image.Opener, d image.Descriptor) error {
+	rc, err := src.Open(ctx, d)
 	if err != nil {
 		return err
 	}
-	_, err = e.keep(ctx, b)
+	defer rc.Close()
+	w := in.Create()
+	defer w.Discard()
+	if _, err := io.Copy(w, image.Verified(rc, d)); err != nil {
+		return err
+	}
+	_, _, err = w.Finish(ctx)
 	return err
 }
 
@@ -241,171 +282,4 @@ func (e *Engine) client(ref registry.Ref, plain bool) *registry.Client {
 		return registry.New(registry.Options{PlainHTTP: []string{ref.Domain()}})
 	}
 	return e.remote
-}
-
-// unpackKey is the action key of making a tree of an image's layers.
-func unpackKey(img image.Image) digest.Digest {
-	return digest.Of([]byte("inlay unpack 1\n" + img.Descriptor().Digest.String()))
-}
-
-// unpack makes the tree of an image, and keeps its blobs as they are.
-func (e *Engine) unpack(ctx context.Context, img image.Image, p progress) (rec imageRecord, cached bool, err error) {
-	key := unpackKey(img)
-	if r, ok, err := e.store.Result(ctx, key); err != nil {
-		return rec, false, err
-	} else if ok {
-		if n, err := readNamed(r); err == nil {
-			return n.Images[0], true, nil
-		}
-	}
-	sv, err := e.save(ctx)
-	if err != nil {
-		return rec, false, err
-	}
-	defer sv.ingest.Abort()
-	t, err := e.unpackLayers(ctx, sv, img, p)
-	if err != nil {
-		return rec, false, err
-	}
-	d := img.Descriptor().Bare()
-	rec = imageRecord{Config: img.Config().Bytes(), Layers: img.Layers(), Manifest: &d}
-	manifest, err := image.ReadAll(ctx, img.Source(), d, image.MaxManifestSize)
-	if err != nil {
-		return rec, false, err
-	}
-	for _, b := range [][]byte{manifest, rec.Config} {
-		if _, _, err := sv.ingest.PutBytes(ctx, b); err != nil {
-			return rec, false, err
-		}
-	}
-	if rec.Tree, err = sv.add(ctx, t); err != nil {
-		return rec, false, err
-	}
-	kept, err := named{Images: []imageRecord{rec}}.roots()
-	if err != nil {
-		return rec, false, err
-	}
-	return rec, false, sv.commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: kept}})
-}
-
-// unpackLayers reads a few layers at a time, and applies them in their order.
-func (e *Engine) unpackLayers(ctx context.Context, sv *saving, img image.Image, p progress) (tree.Tree, error) {
-	const atOnce = 3
-	layers := img.Layers()
-	total := int64(0)
-	for _, l := range layers {
-		total += l.Size
-	}
-	m := p.meter("unpack", total)
-	changes := make([]tree.ChangeSet, len(layers))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for i, l := range layers {
-		g.Go(func() (err error) {
-			changes[i], err = e.readLayer(gctx, sv, img, l, m)
-			if err != nil {
-				return fmt.Errorf("layer %d (%s): %w", i+1, l.Digest, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return tree.Tree{}, err
-	}
-	t := tree.Empty()
-	for i, c := range changes {
-		var err error
-		if t, err = compose.Apply(ctx, t, c); err != nil {
-			return tree.Tree{}, fmt.Errorf("layer %d (%s): %w", i+1, layers[i].Digest, err)
-		}
-		changes[i] = tree.ChangeSet{}
-	}
-	return t, nil
-}
-
-// readLayer reads one layer, and keeps its compressed bytes.
-func (e *Engine) readLayer(ctx context.Context, sv *saving, img image.Image, l image.Layer, m *meter) (c tree.ChangeSet, err error) {
-	rc, err := img.OpenLayer(ctx, l)
-	if err != nil {
-		return c, err
-	}
-	defer rc.Close()
-	blob := sv.ingest.Create()
-	defer blob.Discard()
-	copied := newAside(blob)
-	defer copied.Close()
-	raw := io.TeeReader(&meteredReader{rc, m}, copied)
-	z, err := compress.NewReader(raw, e.compressLimits())
-	if err != nil {
-		return c, err
-	}
-	defer z.Close()
-	h := digest.NewHasher()
-	hashed := newAside(h)
-	defer hashed.Close()
-	c, _, err = layer.Read(ctx, io.TeeReader(z, hashed), layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
-	if err != nil {
-		return c, err
-	}
-	if _, err := io.Copy(io.Discard, raw); err != nil { // what decompression left
-		return c, err
-	}
-	if err := errors.Join(copied.Close(), hashed.Close()); err != nil {
-		return c, err
-	}
-	if got := h.Digest(); got != l.DiffID {
-		return c, fmt.Errorf("%w: without compression it is %s, the config says %s", digest.ErrMismatch, got, l.DiffID)
-	}
-	m.add(0, 1)
-	_, _, err = blob.Finish(ctx)
-	return c, err
-}
-
-// ImageInfo describes a name in the store.
-type ImageInfo struct {
-	Name      string
-	Tree      digest.Digest
-	Image     *image.Descriptor // nil for a tree that is no image
-	Platforms []string
-	Layers    int
-	Entries   int64
-	Bytes     int64
-	Set       time.Time
-}
-
-// Images describes all names in the store.
-func (e *Engine) Images(ctx context.Context) ([]ImageInfo, error) {
-	refs, err := e.store.Refs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []ImageInfo
-	for _, r := range refs {
-		n, err := readNamed(r.Record)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Name, err)
-		}
-		i, err := n.platform("")
-		if err != nil {
-			i = n.Images[0]
-		}
-		info := ImageInfo{Name: r.Name, Tree: i.Tree, Image: i.Manifest, Layers: len(i.Layers), Set: r.Time}
-		if info.Platforms, err = n.platforms(); err != nil {
-			return nil, err
-		}
-		if t, err := tree.Load(ctx, e.source, i.Tree); err == nil {
-			info.Entries, info.Bytes = t.Count(), t.Bytes()
-		}
-		out = append(out, info)
-	}
-	return out, nil
-}
-
-// Remove forgets a name. What it stood for goes with the next collection.
-func (e *Engine) Remove(ctx context.Context, name string) error {
-	err := e.store.DeleteRef(ctx, name)
-	if errors.Is(err, store.ErrMissing) {
-		return fmt.Errorf("no name %s in the store: %w", name, err)
-	}
-	return err
 }

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
@@ -23,7 +20,7 @@ type mounts struct {
 	exec    *exec
 	roots   *checkout.Roots
 	open    []*checkout.Root
-	dir     string // of the secrets, in memory
+	dir     *secretDir // nil without secrets
 	secrets [][]byte
 }
 
@@ -35,10 +32,7 @@ func (m *mounts) close() error {
 	for i := len(m.open) - 1; i >= 0; i-- {
 		err = errors.Join(err, m.open[i].Close())
 	}
-	if m.dir != "" {
-		err = errors.Join(err, os.RemoveAll(m.dir))
-	}
-	return err
+	return errors.Join(err, m.dir.remove())
 }
 
 // all gives the mounts of the process.
@@ -98,71 +92,4 @@ func (m *mounts) tree(ctx context.Context, g graph.Mount) (string, error) {
 func (m *mounts) cache(g graph.Mount) (string, error) {
 	dir := m.exec.engine().cacheDir("mounts", digest.Of([]byte(g.Name)).Hex())
 	return dir, os.MkdirAll(dir, 0o755)
-}
-
-// tmpfsMagic is what statfs(2) says of file systems in memory.
-const tmpfsMagic = 0x01021994
-
-// secret puts a secret into a file that is in memory alone.
-func (m *mounts) secret(ctx context.Context, g graph.Mount) (string, error) {
-	value, err := m.exec.engine().options.Secret(ctx, g.Name)
-	if err != nil {
-		return "", err
-	}
-	m.secrets = append(m.secrets, value)
-	if m.dir == "" {
-		if m.dir, err = secretDir(); err != nil {
-			return "", err
-		}
-	}
-	mode := os.FileMode(0o400)
-	if g.Mode != 0 {
-		mode = os.FileMode(g.Mode & 0o777)
-	}
-	p := filepath.Join(m.dir, strconv.Itoa(len(m.secrets)))
-	if err := os.WriteFile(p, value, 0o600); err != nil {
-		return "", err
-	}
-	if g.Owner != "" {
-		o, err := compose.LookupOwner(ctx, g.Owner, m.exec.in[0].Tree, m.exec.engine())
-		if err != nil {
-			return "", err
-		}
-		if err := os.Chown(p, int(o.UID), int(o.GID)); err != nil {
-			return "", err
-		}
-	}
-	return p, os.Chmod(p, mode)
-}
-
-const secretPrefix = "inlay-secrets-"
-
-// secretDir makes a directory in memory, and removes those of dead processes.
-func secretDir() (string, error) {
-	for _, parent := range []string{"/dev/shm", "/run"} {
-		var st syscall.Statfs_t
-		if syscall.Statfs(parent, &st) != nil || int64(st.Type) != tmpfsMagic {
-			continue
-		}
-		sweepSecrets(parent)
-		return os.MkdirTemp(parent, secretPrefix+strconv.Itoa(os.Getpid())+"-")
-	}
-	return "", errors.New("neither /dev/shm nor /run is in memory, so a secret would reach the disk")
-}
-
-func sweepSecrets(parent string) {
-	list, err := os.ReadDir(parent)
-	if err != nil {
-		return
-	}
-	for _, e := range list {
-		rest, ok := strings.CutPrefix(e.Name(), secretPrefix)
-		if !ok {
-			continue
-		}
-		pid, _, _ := strings.Cut(rest, "-")
-		if n, err := strconv.Atoi(pid); err == nil && syscall.Kill(n, 0) == syscall.ESRCH {
-			os.RemoveAll(filepath.Join(parent, e.Name()))
-		}
-	}
 }

@@ -2,6 +2,9 @@ package embedded
 
 import (
 	"context"
+	"errors"
+	"io"
+	"sync"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/internal/store"
@@ -12,15 +15,24 @@ import (
 // masked before anything else sees a byte.
 type outputs struct {
 	stdout, stderr *output
+
+	mu  sync.Mutex
+	log io.WriteCloser // of the run; nil if it is not remembered
 }
 
-func newOutputs(x *exec, in *store.Ingest, secrets [][]byte) *outputs {
-	make := func(stderr bool) *output {
-		o := &output{exec: x, stderr: stderr, blob: in.Create()}
-		o.mask = newMask(outputSink{o}, secrets)
-		return o
+func newOutputs(ctx context.Context, x *exec, in *store.Ingest, secrets [][]byte) (*outputs, error) {
+	o := new(outputs)
+	var err error
+	if o.log, err = x.note.log(ctx); err != nil {
+		return nil, err
 	}
-	return &outputs{make(false), make(true)}
+	make := func(stderr bool) *output {
+		out := &output{of: o, exec: x, stderr: stderr, blob: in.Create()}
+		out.mask = newMask(outputSink{out}, secrets)
+		return out
+	}
+	o.stdout, o.stderr = make(false), make(true)
+	return o, nil
 }
 
 func (o *outputs) flush() error {
@@ -31,9 +43,13 @@ func (o *outputs) flush() error {
 	return err
 }
 
-func (o *outputs) discard() {
-	o.stdout.blob.Discard()
-	o.stderr.blob.Discard()
+// discard throws away what is not finished.
+func (o *outputs) discard() error {
+	err := errors.Join(o.stdout.blob.Discard(), o.stderr.blob.Discard())
+	if o.log != nil {
+		err = errors.Join(err, o.log.Close())
+	}
+	return err
 }
 
 // finish gives what was written as files.
@@ -47,6 +63,7 @@ func (o *outputs) finish(ctx context.Context) (stdout, stderr tree.File, err err
 
 // output is one stream of a process.
 type output struct {
+	of     *outputs
 	exec   *exec
 	stderr bool
 	blob   *store.BlobWriter
@@ -74,8 +91,22 @@ type outputSink struct{ o *output }
 func (s outputSink) Write(b []byte) (int, error) {
 	s.o.tail.add(b)
 	s.o.size += int64(len(b))
+	if err := s.o.of.note(b); err != nil {
+		return 0, err
+	}
 	s.o.exec.event(engine.Output{Step: s.o.exec.index, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
 	return s.o.blob.Write(b)
+}
+
+// note adds to the log of the run.
+func (o *outputs) note(b []byte) error {
+	if o.log == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, err := o.log.Write(b)
+	return err
 }
 
 // tail keeps the end of what was written, for errors.

@@ -26,7 +26,12 @@ type imageRecord struct {
 // platforms, and the index that names them, if there is one.
 type named struct {
 	Images []imageRecord
-	Index  *image.Descriptor `json:",omitempty"`
+	// Index names the images of all platforms; with an image of one platform
+	// that is all there is, its manifest. Nil when others may be missing here.
+	Index *image.Descriptor `json:",omitempty"`
+	// Beside is what the index names that is no image that can be unpacked:
+	// attestations, other indexes.
+	Beside []digest.Digest `json:",omitempty"`
 }
 
 // roots gives the record of the store that keeps all that is named.
@@ -39,6 +44,7 @@ func (n named) roots() (store.Record, error) {
 	if n.Index != nil {
 		r.Blobs = append(r.Blobs, n.Index.Digest)
 	}
+	r.Blobs = append(r.Blobs, n.Beside...)
 	for _, i := range n.Images {
 		r.Trees = append(r.Trees, i.Tree)
 		if i.Manifest == nil {
@@ -58,6 +64,19 @@ func readNamed(r store.Record) (named, error) {
 		return n, fmt.Errorf("the record of an image is not understood (%w); import it again", err)
 	}
 	return n, nil
+}
+
+// platforms gives the platforms of all images.
+func (n named) platforms() ([]string, error) {
+	var out []string
+	for _, i := range n.Images {
+		c, err := image.ParseConfig(i.Config)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, image.FormatPlatform(c.Platform()))
+	}
+	return out, nil
 }
 
 // platform gives the image of a platform; "" is the host's.
@@ -94,7 +113,7 @@ func (n named) platform(want string) (imageRecord, error) {
 }
 
 // result gives what a record stands for. The tree is loaded as it is needed.
-func (e *Engine) result(ctx context.Context, r imageRecord) (engine.Result, error) {
+func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Result, error) {
 	t, err := tree.Load(ctx, e.source, r.Tree)
 	if err != nil {
 		return engine.Result{}, err
@@ -105,7 +124,10 @@ func (e *Engine) result(ctx context.Context, r imageRecord) (engine.Result, erro
 	}
 	out := engine.Result{Tree: t, Config: c, Base: engine.Base{Tree: tree.Empty()}}
 	if r.Manifest != nil {
-		out.Base = engine.Base{Tree: t, Layers: r.Layers, Image: r.Manifest, Config: digest.Of(r.Config), Origin: r.Origin}
+		out.Base = engine.Base{
+			Tree: t, Layers: r.Layers, Image: r.Manifest, Config: digest.Of(r.Config),
+			Index: n.Index, Origin: r.Origin,
+		}
 	}
 	return out, nil
 }

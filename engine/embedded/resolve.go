@@ -20,22 +20,38 @@ func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (eng
 		return engine.Result{}, err
 	}
 	r := &run{engine: e, events: newEvents(s), pending: map[*graph.Node]*pending{}}
-	return r.resolve(ctx, n)
+	if e.options.Record {
+		var err error
+		if r.notes, err = e.record(ctx, n); err != nil {
+			return engine.Result{}, err
+		}
+	}
+	res, err := r.resolve(ctx, n)
+	if err != nil && ctx.Err() == nil && r.failed != nil {
+		err = r.failed // not that others were canceled because of it
+	}
+	if end := r.notes.end(ctx, err); err == nil && end != nil {
+		return engine.Result{}, end
+	}
+	return res, err
 }
 
 // run is one resolution of a graph.
 type run struct {
 	engine *Engine
 	events *events
+	notes  *notes // nil unless the run is remembered
 
 	mu      sync.Mutex
 	pending map[*graph.Node]*pending
 	steps   int
+	failed  error // of the first step that failed
 }
 
 // pending is a node that somebody resolves, or that is resolved.
 type pending struct {
 	done   chan struct{}
+	step   int
 	result engine.Result
 	err    error
 }
@@ -56,12 +72,12 @@ func (r *run) resolve(ctx context.Context, n *graph.Node) (engine.Result, error)
 			return engine.Result{}, ctx.Err()
 		}
 	}
-	p.result, p.err = r.perform(ctx, n)
+	p.result, p.err = r.perform(ctx, n, p)
 	close(p.done)
 	return p.result, p.err
 }
 
-func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error) {
+func (r *run) perform(ctx context.Context, n *graph.Node, p *pending) (engine.Result, error) {
 	inputs, err := r.inputs(ctx, n)
 	if err != nil {
 		return engine.Result{}, err
@@ -69,14 +85,22 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 	s := &step{run: r, node: n}
 	r.mu.Lock()
 	s.index = r.steps
+	p.step = s.index
 	r.steps++
 	r.mu.Unlock()
 	started := time.Now()
+	s.note = r.notes.begin(s, started, r.inputSteps(n), inputs)
 	s.event(engine.StepStarted{Step: s.index, Op: n.Op().Name(), Call: n.Call(), At: started})
 	res, err := s.resolve(ctx, inputs)
 	if err != nil {
 		err = wrap(n, err)
+		r.mu.Lock()
+		if r.failed == nil {
+			r.failed = err
+		}
+		r.mu.Unlock()
 	}
+	s.note.end(s, res, err)
 	s.event(engine.StepEnded{Step: s.index, Cached: s.cached, Err: err, Took: time.Since(started)})
 	return res, err
 }
@@ -101,6 +125,20 @@ func (r *run) inputs(ctx context.Context, n *graph.Node) ([]engine.Result, error
 	return out, g.Wait()
 }
 
+// inputSteps gives the steps that made what a node needs, which are done.
+func (r *run) inputSteps(n *graph.Node) []int {
+	if r.notes == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []int
+	for _, in := range n.Inputs() {
+		out = append(out, r.pending[in].step)
+	}
+	return out
+}
+
 // wrap names the call of a node, once.
 func wrap(n *graph.Node, err error) error {
 	var ce *graph.CallError
@@ -116,6 +154,7 @@ type step struct {
 	node   *graph.Node
 	index  int
 	cached bool
+	note   *note // nil unless the run is remembered
 }
 
 func (s *step) event(ev engine.Event) { s.run.events.send(ev) }

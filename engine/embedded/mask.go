@@ -1,0 +1,144 @@
+package embedded
+
+import (
+	"bytes"
+	"io"
+)
+
+// mask writes to w with secrets replaced by stars. It keeps back what may be the
+// start of one until more is written or it is flushed.
+type mask struct {
+	w       io.Writer
+	secrets []masked
+	kept    []byte
+}
+
+// masked is a secret, and for each of its starts the length of the longest
+// shorter start that it ends with (Knuth, Morris and Pratt).
+type masked struct {
+	value []byte
+	falls []int
+}
+
+var stars = []byte("***")
+
+// newMask masks secrets as they are and without the space around them. Those of
+// less than four bytes are not masked: too much would be.
+func newMask(w io.Writer, secrets [][]byte) *mask {
+	m := &mask{w: w}
+	seen := map[string]bool{}
+	for _, s := range secrets {
+		for _, form := range [][]byte{s, bytes.TrimSpace(s)} {
+			if len(form) < 4 || seen[string(form)] {
+				continue
+			}
+			seen[string(form)] = true
+			m.secrets = append(m.secrets, newMasked(form))
+		}
+	}
+	return m
+}
+
+func newMasked(value []byte) masked {
+	s := masked{value, make([]int, len(value)+1)}
+	n := 0
+	for i := 1; i < len(value); i++ {
+		n = s.step(n, value[i])
+		s.falls[i+1] = n
+	}
+	return s
+}
+
+// step gives the length of the start that is matched when n bytes were and c
+// follows.
+func (s masked) step(n int, c byte) int {
+	for n > 0 && (n == len(s.value) || s.value[n] != c) {
+		n = s.falls[n]
+	}
+	if s.value[n] == c {
+		n++
+	}
+	return n
+}
+
+// begun gives the length of the longest end of b that the secret starts with,
+// without being all of it.
+func (s masked) begun(b []byte) int {
+	n := 0
+	for _, c := range b[max(0, len(b)-len(s.value)+1):] {
+		n = s.step(n, c)
+	}
+	return n
+}
+
+func (m *mask) Write(b []byte) (int, error) {
+	if len(m.secrets) == 0 {
+		return m.w.Write(b)
+	}
+	m.kept = append(m.kept, b...)
+	return len(b), m.pass(false)
+}
+
+// flush writes what was kept back.
+func (m *mask) flush() error { return m.pass(true) }
+
+// pass writes what is kept, masked, up to what may be the start of a secret; at
+// the end, all of it.
+func (m *mask) pass(end bool) error {
+	out := 0
+	for out < len(m.kept) {
+		rest := m.kept[out:]
+		from, to := m.find(rest)
+		if begun := m.begun(rest); !end && begun < to {
+			// What began may turn out to be a secret that has more than this.
+			from = min(from, begun)
+			to = from
+		}
+		if from > 0 {
+			if _, err := m.w.Write(rest[:from]); err != nil {
+				return err
+			}
+		}
+		out += to
+		if from == to {
+			break
+		}
+		if _, err := m.w.Write(stars); err != nil {
+			return err
+		}
+	}
+	m.kept = append(m.kept[:0], m.kept[out:]...)
+	return nil
+}
+
+// find gives the first place that secrets cover: two that overlap are one. Its
+// bounds are the end of b when there is none.
+func (m *mask) find(b []byte) (from, to int) {
+	from, to = len(b), len(b)
+	for _, s := range m.secrets {
+		if i := bytes.Index(b, s.value); i >= 0 && (i < from || i == from && i+len(s.value) > to) {
+			from, to = i, i+len(s.value)
+		}
+	}
+	for again := from < to; again; {
+		again = false
+		for _, s := range m.secrets {
+			for i := from; i < to; i++ {
+				if i+len(s.value) > to && bytes.HasPrefix(b[i:], s.value) {
+					to, again = i+len(s.value), true
+				}
+			}
+		}
+	}
+	return from, to
+}
+
+// begun gives the first place from which to the end of b a secret may be about
+// to come.
+func (m *mask) begun(b []byte) int {
+	at := len(b)
+	for _, s := range m.secrets {
+		at = min(at, len(b)-s.begun(b))
+	}
+	return at
+}
