@@ -2,6 +2,7 @@ package layer_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"reflect"
@@ -81,7 +82,7 @@ func genLeaf(t *rapid.T, m *memory) tree.Entry {
 	}
 	size := rapid.SampledFrom([]int{1, 511, 512, 513, 128 << 10, 128<<10 + 1, 300_000}).Draw(t, "size")
 	b := bytes.Repeat([]byte{byte(rapid.IntRange(0, 255).Draw(t, "byte"))}, size)
-	d, n, _ := m.PutBytes(nil, b)
+	d, n, _ := m.PutBytes(context.TODO(), b)
 	return tree.File{Attributes: a, Size: n, Content: d}
 }
 

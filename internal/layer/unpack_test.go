@@ -166,7 +166,7 @@ func readSample(t testing.TB, m *memory, s sample) tree.Tree {
 func someChanges(m *memory) tree.ChangeSet {
 	time := tree.Time{Sec: 1_700_000_000, Nsec: 123_456_789}
 	file := func(content string) tree.File {
-		d, n, _ := m.PutBytes(nil, []byte(content))
+		d, n, _ := m.PutBytes(context.TODO(), []byte(content))
 		x := tree.NewXattrs(map[string]string{"user.content": content})
 		return tree.File{Attributes: tree.Attr{Mode: 0o4711, UID: 3, GID: 4, ModTime: time, Xattrs: x}, Size: n, Content: d}
 	}
