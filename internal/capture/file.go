@@ -25,7 +25,7 @@ func File(ctx context.Context, path string, sink Sink, o Options) (tree.File, St
 
 // only captures the root of the walk as a file.
 func (w *walk) only(ctx context.Context) (tree.File, error) {
-	wk := &worker{buf: make([]byte, readSize), xattr: make([]byte, xattrSize)}
+	wk := newWorker()
 	for range tries {
 		f, err := w.onlyOnce(ctx, wk)
 		if !errors.Is(err, errAgain) {
@@ -62,7 +62,7 @@ func (w *walk) onlyOnce(ctx context.Context, wk *worker) (f tree.File, err error
 	}
 	f.Size = int64(b.st.Size)
 	if f.Size > 0 {
-		if f.Content, err = b.save(ctx, w.sink, wk.buf, w.count.read); err != nil {
+		if f.Content, err = b.save(ctx, w.sink, wk.room(b.st.Size), w.count.read); err != nil {
 			return f, err
 		}
 		w.count.readFiles.Add(1)

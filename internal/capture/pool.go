@@ -14,14 +14,27 @@ type job struct {
 
 // worker is what one goroutine of a pool works with.
 type worker struct {
-	buf   []byte // readSize bytes, for bodies and lists of names
-	xattr []byte // for lists and values of extended attributes
+	buf   []byte // for lists, values of extended attributes, targets
+	large []byte // for bodies; nil until there is a large one
 }
 
 const (
-	readSize  = 256 << 10
-	xattrSize = 64 << 10 // the most that Linux has
+	bufSize  = 64 << 10  // the most that Linux has for an extended attribute
+	readSize = 256 << 10 // how much of a file is read at once
 )
+
+func newWorker() *worker { return &worker{buf: make([]byte, bufSize)} }
+
+// room gives a buffer for reading a file of that size.
+func (w *worker) room(size uint64) []byte {
+	if size <= uint64(len(w.buf)) {
+		return w.buf
+	}
+	if w.large == nil {
+		w.large = make([]byte, readSize)
+	}
+	return w.large
+}
 
 // pool runs jobs, the latest first: so a walk goes deep before it goes wide, and
 // few directories are open at a time.
@@ -93,7 +106,7 @@ func (p *pool) work(ctx context.Context, cancel func()) {
 		p.active++
 		p.mu.Unlock()
 		if w == nil {
-			w = &worker{buf: make([]byte, readSize), xattr: make([]byte, xattrSize)}
+			w = newWorker()
 		}
 		err := ctx.Err()
 		if err == nil {

@@ -200,3 +200,10 @@ func (c *statCache) sweep() {
 		}
 	}
 }
+
+func absolute(path string) (string, error) {
+	if strings.HasPrefix(path, "/") {
+		return filepath.Clean(path), nil
+	}
+	return filepath.Abs(path)
+}

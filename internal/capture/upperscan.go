@@ -188,7 +188,7 @@ func (s *scan) attr(d *openDir, name string, st *unix.Statx_t, wk *worker) (tree
 	if err != nil {
 		return a, marks{}, err
 	}
-	all, err := s.xattrs.read(d, name, wk.xattr)
+	all, err := s.xattrs.read(d, name, wk.buf)
 	var m marks
 	m, a.Xattrs = splitMarks(all, s.prefix)
 	return a, m, err
@@ -209,7 +209,7 @@ func (s *scan) entry(ctx context.Context, wk *worker, d *openDir, n *upperNode, 
 				return nil, m, s.changed(n, err)
 			}
 			defer b.close()
-			if f.Content, err = b.sum(ctx, wk.buf, s.count.read); err != nil {
+			if f.Content, err = b.sum(ctx, wk.room(st.Size), s.count.read); err != nil {
 				return nil, m, s.changed(n, err)
 			}
 			s.count.readFiles.Add(1)
