@@ -1,6 +1,9 @@
 package tree
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Mode is the twelve bits of permission, set-id and sticky of an entry, as
 // chmod(2) takes them.
@@ -21,6 +24,17 @@ type Attr struct {
 	GID     uint32
 	ModTime Time
 	Xattrs  Xattrs
+}
+
+// check tells of values that no file system has.
+func (a Attr) check() error {
+	if a.Mode > ModeAll {
+		return fmt.Errorf("mode %o: at most %o is possible", a.Mode, ModeAll)
+	}
+	if a.ModTime.Nsec >= 1e9 {
+		return fmt.Errorf("%d nanoseconds are more than a second", a.ModTime.Nsec)
+	}
+	return nil
 }
 
 // Time is a time of modification: seconds and nanoseconds since the epoch. The

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/inlaybuild/inlay/digest"
 )
@@ -25,6 +26,8 @@ import (
 //	group  := count string(path)*       count >= 2, paths ascending
 //	attr   := mode uid gid seconds(zigzag) nanoseconds xattrs
 //	xattrs := length (string(name) string(value))*    names ascending; length is in bytes
+//
+// The mode of a symlink is 0777.
 //
 // Numbers are uvarints in their shortest form, strings are a length and bytes,
 // kinds and levels are one byte, digests are 32 bytes. There is one encoding of
@@ -291,6 +294,9 @@ func (d *decoder) child() Child {
 		}
 		c.Entry = f
 	case KindSymlink:
+		if a.Mode != 0o777 {
+			d.fail("a symlink with a mode of its own")
+		}
 		c.Entry = Symlink{Attributes: a, Target: d.string()}
 	case KindCharDevice, KindBlockDevice:
 		v := Device{Attributes: a, Block: kind == KindBlockDevice}
@@ -355,7 +361,26 @@ func decodeBody(enc []byte, src Source) (*body, error) {
 	if d.err == nil && len(b.children)+len(b.kids) == 0 {
 		d.fail("an empty chunk")
 	}
+	if d.err == nil && !b.cutRight() {
+		d.fail("a chunk that is not cut where its names say")
+	}
 	return b, d.end()
+}
+
+// cutRight tells whether a chunk ends where names of its level would end it, and
+// has none of them inside: there is one way to cut a directory.
+func (n *body) cutRight() bool {
+	for i := 1; i < len(n.children); i++ {
+		if nameLevel(n.children[i].Name) != 0 {
+			return false
+		}
+	}
+	for i := 1; i < len(n.kids); i++ {
+		if nameLevel(n.kids[i].first) != n.level {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *decoder) chunk(level int) *list {
@@ -369,6 +394,11 @@ func (d *decoder) chunk(level int) *list {
 	return l
 }
 
+func firstName(p string) string {
+	name, _, _ := strings.Cut(p, "/")
+	return name
+}
+
 func decodeLinks(enc []byte) ([]group, error) {
 	d := &decoder{s: string(enc)}
 	if d.byte() != tagLinks {
@@ -379,6 +409,7 @@ func decodeLinks(enc []byte) ([]group, error) {
 		d.fail("no hardlinks")
 	}
 	var groups []group
+	seen := map[string]bool{}
 	for range n {
 		var g group
 		for range d.uvarint(uint64(len(d.s))) {
@@ -392,6 +423,10 @@ func decodeLinks(enc []byte) ([]group, error) {
 			if clean, err := CleanPath(p); err != nil || clean != "/"+p {
 				return nil, malformed("a hardlink of a path that cannot be")
 			}
+			if k := len(g); seen[p] || k > 0 && firstName(g[k-1]) == firstName(p) {
+				return nil, malformed("a hardlink that is written down twice")
+			}
+			seen[p] = true
 			g = append(g, p)
 		}
 		if d.err == nil && len(g) < 2 {

@@ -212,10 +212,17 @@ func checkLinks(ctx context.Context, t Tree, groups [][]string) error {
 func (d *Draft) finish(ctx context.Context, linked bool, at string) (Tree, []move, error) {
 	t := d.base
 	t.attr = d.attr
+	if err := d.attr.check(); err != nil {
+		return t, nil, pathError("put", at+"/", err)
+	}
 	var changes []change
 	var moves []move
 	for name, c := range d.names {
-		if err := CheckName(name); err != nil {
+		err := CheckName(name)
+		if err == nil && c.entry != nil {
+			c.entry, err = normal(c.entry)
+		}
+		if err != nil {
 			return t, nil, pathError("put", at+"/"+name, err)
 		}
 		e := c.entry
@@ -223,6 +230,9 @@ func (d *Draft) finish(ctx context.Context, linked bool, at string) (Tree, []mov
 			sub, below, err := c.dir.finish(ctx, !c.fresh && linked || c.dir.base.links != nil, at+"/"+name)
 			if err != nil {
 				return t, nil, err
+			}
+			if !c.fresh && d.fill.Len() == 0 && sub == c.dir.base {
+				continue
 			}
 			e = sub
 			if !c.fresh {
@@ -256,6 +266,9 @@ func (d *Draft) finish(ctx context.Context, linked bool, at string) (Tree, []mov
 	groups, err := t.links.load(ctx)
 	if err != nil {
 		return t, nil, err
+	}
+	if !t.links.touchedBy(moves) {
+		return t, moves, nil
 	}
 	ed := editLinks(groups)
 	up := ed.apply(moves)

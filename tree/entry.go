@@ -1,6 +1,10 @@
 package tree
 
-import "github.com/inlaybuild/inlay/digest"
+import (
+	"fmt"
+
+	"github.com/inlaybuild/inlay/digest"
+)
 
 // Kind tells what an entry is.
 type Kind uint8
@@ -127,6 +131,29 @@ func (f Fifo) WithAttr(a Attr) Entry { f.Attributes = a; return f }
 
 // WithAttr gives a socket with other attributes.
 func (s Socket) WithAttr(a Attr) Entry { s.Attributes = a; return s }
+
+// normal gives e in the one form that it is written down in; an error tells of
+// values that no file system has.
+func normal(e Entry) (Entry, error) {
+	if err := e.Attr().check(); err != nil {
+		return nil, err
+	}
+	switch v := e.(type) {
+	case Symlink:
+		if v.Attributes.Mode != 0o777 {
+			return v.WithAttr(v.Attributes), nil
+		}
+	case File:
+		if v.Size < 0 {
+			return nil, fmt.Errorf("a file of %d bytes cannot be", v.Size)
+		}
+		if v.Size == 0 && v.Content != (digest.Digest{}) {
+			v.Content = digest.Digest{}
+			return v, nil
+		}
+	}
+	return e, nil
+}
 
 func (File) entry()    {}
 func (Symlink) entry() {}

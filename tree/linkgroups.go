@@ -23,7 +23,7 @@ func (t Tree) group(ctx context.Context, p string) ([]string, error) {
 		return nil, err
 	}
 	first := slices.MinFunc(own, ComparePaths)
-	i, ok := t.links.index()[first]
+	i, ok := t.links.index().group[first]
 	if !ok {
 		return own, nil
 	}

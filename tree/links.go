@@ -25,7 +25,7 @@ type group []string
 type linkList struct {
 	source Source
 	groups atomic.Pointer[[]group]
-	byPath atomic.Pointer[map[string]int] // index of the group, when it was asked for
+	byPath atomic.Pointer[linkIndex] // when it was asked for
 	dig    atomic.Pointer[digest.Digest]
 	home   atomic.Pointer[Source]
 }
@@ -47,7 +47,7 @@ func (l *linkList) load(ctx context.Context) ([]group, error) {
 	if g := l.groups.Load(); g != nil {
 		return *g, nil
 	}
-	enc, err := l.source.Node(ctx, *l.dig.Load())
+	enc, err := readNode(ctx, l.source, *l.dig.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -67,22 +67,51 @@ func (l *linkList) known() []group {
 	return *l.groups.Load()
 }
 
-// index gives the index of each path's group, of a list that known can give.
-func (l *linkList) index() map[string]int {
+// linkIndex finds groups: by path the index of the group, and by a directory's
+// path with a slash at its end whether there are any below it.
+type linkIndex struct {
+	group map[string]int
+	below map[string]bool
+}
+
+// index gives the index of a list that known can give.
+func (l *linkList) index() *linkIndex {
 	if l == nil {
-		return nil
+		return &linkIndex{}
 	}
 	if m := l.byPath.Load(); m != nil {
-		return *m
+		return m
 	}
-	m := map[string]int{}
+	m := &linkIndex{group: map[string]int{}, below: map[string]bool{}}
 	for i, g := range l.known() {
 		for _, p := range g {
-			m[p] = i
+			m.group[p] = i
+			for at := strings.LastIndexByte(p, '/'); at > 0 && !m.below[p[:at+1]]; at = strings.LastIndexByte(p[:at], '/') {
+				m.below[p[:at+1]] = true
+			}
 		}
 	}
-	l.byPath.Store(&m)
+	l.byPath.Store(m)
 	return m
+}
+
+// touchedBy tells whether moves concern a group of the list.
+func (l *linkList) touchedBy(moves []move) bool {
+	x := l.index()
+	for _, m := range moves {
+		if strings.HasSuffix(m.from, "/") {
+			if x.below[m.from] {
+				return true
+			}
+			continue
+		}
+		_, from := x.group[m.from]
+		_, to := x.group[m.to]
+		if from || to {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *linkList) digest() digest.Digest {

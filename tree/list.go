@@ -100,7 +100,7 @@ func (l *list) load(ctx context.Context) (*body, error) {
 	if b := l.body.Load(); b != nil {
 		return b, nil
 	}
-	enc, err := l.source.Node(ctx, *l.dig.Load())
+	enc, err := readNode(ctx, l.source, *l.dig.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +120,9 @@ func (l *list) check(b *body) error {
 	n := newList(b)
 	if n.level != l.level || l.first != "" && n.first != l.first || n.names != l.names || n.count != l.count || n.bytes != l.bytes {
 		return malformed("a chunk that is not what its parent says")
+	}
+	if l.first == "" && len(b.kids) == 1 {
+		return malformed("a directory in a chunk of one chunk")
 	}
 	return nil
 }

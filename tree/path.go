@@ -41,18 +41,21 @@ func CheckName(name string) error {
 }
 
 // CleanPath gives the rooted, lexically clean form of a path that a user gave:
-// "a/../b" is "/b", "../../x" is "/x". An error tells of a name that cannot be.
+// "a/../b" is "/b", "../../x" is "/x". An error tells of a name that cannot be,
+// be it one that cleaning would take away.
 func CleanPath(p string) (string, error) {
-	c := path.Clean("/" + p)
-	for name := range splitPath(c) {
+	for name := range splitPath(p) {
+		if name == "." || name == ".." {
+			continue
+		}
 		if err := CheckName(name); err != nil {
 			return "", &fs.PathError{Op: "path", Path: p, Err: err}
 		}
 	}
-	return c, nil
+	return path.Clean("/" + p), nil
 }
 
-// splitPath gives the names of a clean path, rooted or relative.
+// splitPath gives the names of a path, rooted or relative.
 func splitPath(p string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for p != "" {

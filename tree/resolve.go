@@ -159,7 +159,7 @@ func (r *resolver) step(name string, more bool, f Follow) error {
 	link, isLink := e.(Symlink)
 	last := strings.Trim(r.todo, "/") == ""
 	if isLink && f != FollowNone && (f == FollowAll || !last) {
-		return r.follow(name, link)
+		return r.follow(name, link, more)
 	}
 	r.names = append(r.names, name)
 	r.entry = e
@@ -176,7 +176,9 @@ func (r *resolver) step(name string, more bool, f Follow) error {
 	return nil
 }
 
-func (r *resolver) follow(name string, link Symlink) error {
+// follow goes on with the target of a link; more says that a slash follows the
+// link, so that the target has to be a directory.
+func (r *resolver) follow(name string, link Symlink, more bool) error {
 	at := "/" + strings.Join(append(r.names[:len(r.names):len(r.names)], name), "/")
 	r.hops = append(r.hops, Hop{Path: at, Target: link.Target})
 	if len(r.hops) > MaxLinks {
@@ -189,10 +191,13 @@ func (r *resolver) follow(name string, link Symlink) error {
 		r.dirs, r.names = r.dirs[:1], nil
 		r.entry = r.entries[0]
 	}
-	if strings.Trim(r.todo, "/") == "" {
-		r.todo = link.Target
-	} else {
+	switch {
+	case strings.Trim(r.todo, "/") != "":
 		r.todo = link.Target + "/" + r.todo
+	case more:
+		r.todo = link.Target + "/"
+	default:
+		r.todo = link.Target
 	}
 	return nil
 }
@@ -214,22 +219,32 @@ type LoopError struct {
 	Hops []Hop
 }
 
-// Error names the chain, shortened when it repeats itself.
+// Error names the chain, up to where it repeats itself.
 func (e *LoopError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (more than %d): ", ErrLoop, MaxLinks)
-	const shown = 4
+	seen := map[string]bool{}
 	for i, h := range e.Hops {
-		if i == shown {
-			b.WriteString(", ...")
-			break
-		}
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s -> %s", h.Path, h.Target)
+		if seen[h.Path] {
+			b.WriteString("...")
+			break
+		}
+		seen[h.Path] = true
+		fmt.Fprintf(&b, "%s -> %s", shorten(h.Path), shorten(h.Target))
 	}
 	return b.String()
+}
+
+// shorten keeps a message readable whatever the names in a tree are.
+func shorten(p string) string {
+	const most = 120
+	if len(p) > most {
+		return p[:most] + "..."
+	}
+	return p
 }
 
 // Is tells that it is [ErrLoop].

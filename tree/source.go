@@ -2,13 +2,16 @@ package tree
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/inlaybuild/inlay/digest"
 )
 
 // Source has the encoded nodes of trees. Implementations are pointers, and
-// answer several goroutines at once.
+// answer several goroutines at once. What they give need not be trusted: it is
+// held against its digest here, so that a tree that was loaded is finite and is
+// the one that was asked for, or gives an error.
 type Source interface {
 	// Node gives the encoded node that d names. The error for one that is not
 	// there is [ErrMissingNode] or wraps it.
@@ -18,11 +21,23 @@ type Source interface {
 // Load gives the tree that d names. Only its root is read; the rest is loaded
 // from src when it is needed.
 func Load(ctx context.Context, src Source, d digest.Digest) (Tree, error) {
-	b, err := src.Node(ctx, d)
+	b, err := readNode(ctx, src, d)
 	if err != nil {
 		return Tree{}, err
 	}
 	return decodeRoot(b, src)
+}
+
+// readNode gives the node that d names, and no other.
+func readNode(ctx context.Context, src Source, d digest.Digest) ([]byte, error) {
+	b, err := src.Node(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if got := digest.Of(b); got != d {
+		return nil, malformed(fmt.Sprintf("the source gave %s for %s", got, d))
+	}
+	return b, nil
 }
 
 // Saved is a tree that was given to a sink by [Save].
@@ -49,6 +64,9 @@ func (s *Saved) Done() {
 // parents, and t's root at last. It costs what is new. Call [Saved.Done] when
 // the nodes are safe.
 func Save(ctx context.Context, t Tree, home Source, put func(d digest.Digest, node []byte) error) (*Saved, error) {
+	if err := t.attr.check(); err != nil {
+		return nil, err
+	}
 	s := &saver{ctx: ctx, put: put, seen: map[*list]bool{}, saved: &Saved{home: home}}
 	if err := s.parts(t); err != nil {
 		return nil, err
