@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 
+	"github.com/inlaybuild/inlay/internal/erofs"
 	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )
@@ -85,7 +86,7 @@ func (w *dirWriter) entry(ctx context.Context, dir int, name string, e tree.Entr
 			return 0, fmt.Errorf("device %d:%d: %w", e.Major, e.Minor, unix.EINVAL)
 		}
 		if w.attrs.escape && !e.Block && e.Major == 0 && e.Minor == 0 {
-			return 0, errors.New("the character device 0:0 means a removed name to overlayfs; remove it from the tree first")
+			return 0, fmt.Errorf("%w: the character device 0:0 means a removed name to overlayfs; remove it from the tree first", erofs.ErrUnsupported)
 		}
 		err = unix.Mknodat(dir, name, kind|0o600, int(unix.Mkdev(e.Major, e.Minor)))
 	case tree.Fifo:

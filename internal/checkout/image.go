@@ -60,9 +60,7 @@ func (r *Roots) baseImage(ctx context.Context, t tree.Tree, d digest.Digest) (*l
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		l.claim = c
-		if l.refs--; l.refs == 0 {
-			err = errors.Join(err, l.close())
-		}
+		r.drop([]*layer{l})
 		return err
 	})
 	return l, nil

@@ -149,12 +149,12 @@ func (root *Root) Close() error {
 		root.mounted = false
 	}
 	r.mu.Lock()
-	err = r.drop(root.layers)
+	r.drop(root.layers)
 	r.mu.Unlock()
 	c := root.claim
 	root.claim, root.layers = nil, nil
 	r.later(func() error { return errors.Join(removeAll(c.dir), c.release()) })
-	return err
+	return nil
 }
 
 func (r *Roots) openBlob(_ context.Context, d digest.Digest) (io.ReadCloser, error) {

@@ -112,15 +112,16 @@ func (r *Roots) Enter() error { return r.ns.Enter() }
 // Close waits for what is done behind and gives all up that is kept ready. Roots
 // must be closed before.
 func (r *Roots) Close() error {
-	r.behind.Wait()
 	r.mu.Lock()
-	errs := r.errs
 	for d, s := range r.stacks {
 		delete(r.stacks, d)
-		errs = append(errs, r.drop(s.layers))
+		r.drop(s.layers)
 	}
 	r.mu.Unlock()
-	return errors.Join(append(errs, r.ns.Close())...)
+	r.behind.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Join(append(r.errs, r.ns.Close())...)
 }
 
 // later does f behind, and keeps its error for Close.
@@ -134,15 +135,14 @@ func (r *Roots) later(f func() error) {
 	})
 }
 
-// drop gives up one use of each layer; r.mu is held.
-func (r *Roots) drop(layers []*layer) error {
-	var errs []error
+// drop gives up one use of each layer; r.mu is held. Layers that end are closed
+// behind: the kernel waits for all of its threads to forget a mount.
+func (r *Roots) drop(layers []*layer) {
 	for _, l := range layers {
 		if l.refs--; l.refs == 0 {
-			errs = append(errs, l.close())
+			r.later(l.close)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // prepare gives the stack that shows t, held for the caller. Without near it
@@ -209,9 +209,7 @@ func (r *Roots) keep(d digest.Digest, s *stack) {
 	}
 	layers := r.stacks[oldest].layers
 	delete(r.stacks, oldest)
-	if err := r.drop(layers); err != nil {
-		r.errs = append(r.errs, err)
-	}
+	r.drop(layers)
 }
 
 // build makes the layers that show t: as a delta on those of a tree that is
@@ -237,7 +235,8 @@ func (r *Roots) build(ctx context.Context, t tree.Tree, d digest.Digest, near []
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return nil, errors.Join(err, r.drop([]*layer{l}))
+		r.drop([]*layer{l})
+		return nil, err
 	}
 	return &stack{tree: t, base: t, layers: []*layer{l}, hexed: hexed}, nil
 }
@@ -266,9 +265,7 @@ func (r *Roots) buildNear(ctx context.Context, t, n tree.Tree, nd digest.Digest)
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if err := r.drop(on.layers); err != nil {
-			r.errs = append(r.errs, err)
-		}
+		r.drop(on.layers)
 	}()
 	if on.hexed {
 		return nil, nil
