@@ -188,7 +188,7 @@ func BenchmarkWriteImage(b *testing.B) {
 			tr := tr()
 			b.ReportAllocs()
 			for b.Loop() {
-				info, err := erofs.Write(b.Context(), io.Discard, erofs.FromTree(b.Context(), tr), erofs.Options{})
+				info, err := erofs.Write(b.Context(), io.Discard, erofs.FromTree(b.Context(), tr), erofs.Options{Nodes: tr.Count()})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -46,7 +46,7 @@ func (r *Roots) baseImage(ctx context.Context, t tree.Tree, d digest.Digest) (*l
 	if l := r.cachedImage(dir); l != nil {
 		return l, nil
 	}
-	f, err := r.writeImage(ctx, erofs.FromTree(ctx, t))
+	f, err := r.writeImage(ctx, erofs.FromTree(ctx, t), t.Count()+1)
 	if err != nil {
 		return nil, err
 	}
@@ -155,9 +155,9 @@ func sameStart(a, b *os.File) bool {
 	return n == m && bytes.Equal(x[:n], y[:m])
 }
 
-// image gives a layer of nodes, held for the caller. Its file has no name: it is gone with the layer.
-func (r *Roots) image(ctx context.Context, nodes iter.Seq2[erofs.Node, error]) (*layer, error) {
-	f, err := r.writeImage(ctx, nodes)
+// image gives a layer of a delta, held for the caller. Its file has no name: it is gone with the layer.
+func (r *Roots) image(ctx context.Context, d *erofs.Delta) (*layer, error) {
+	f, err := r.writeImage(ctx, d.Nodes(ctx), int64(d.Len()))
 	if err != nil {
 		return nil, err
 	}
@@ -168,12 +168,12 @@ func (r *Roots) image(ctx context.Context, nodes iter.Seq2[erofs.Node, error]) (
 	return &layer{refs: 1, mount: m}, nil
 }
 
-func (r *Roots) writeImage(ctx context.Context, nodes iter.Seq2[erofs.Node, error]) (*os.File, error) {
+func (r *Roots) writeImage(ctx context.Context, nodes iter.Seq2[erofs.Node, error], count int64) (*os.File, error) {
 	f, err := os.OpenFile(r.o.RootsDir, unix.O_TMPFILE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := erofs.Write(ctx, f, nodes, erofs.Options{}); err != nil {
+	if _, err := erofs.Write(ctx, f, nodes, erofs.Options{Nodes: count}); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

@@ -288,7 +288,7 @@ func (r *Roots) buildNear(ctx context.Context, t, n tree.Tree, nd digest.Digest)
 	if err != nil {
 		return nil, err
 	}
-	l, err := r.image(ctx, delta.Nodes(ctx))
+	l, err := r.image(ctx, delta)
 	if err != nil {
 		return nil, err
 	}

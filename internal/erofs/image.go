@@ -16,6 +16,9 @@ type Options struct {
 	// slash, at most 255 bytes. When nil, the blob whose digest is abcdef... is
 	// at /ab/cdef....
 	Redirect func(digest.Digest) string
+	// Nodes is how many nodes there will be, about, where that is known: memory
+	// is taken at once.
+	Nodes int64
 }
 
 // Info is about an image that was written.
@@ -30,6 +33,7 @@ type Info struct {
 // 100 bytes of memory a node.
 func Write(ctx context.Context, w io.Writer, nodes iter.Seq2[Node, error], o Options) (Info, error) {
 	m := &image{redirect: o.Redirect, links: map[uint32]uint32{}, blocks: map[uint32]uint32{}}
+	m.records = make([]record, 0, min(max(o.Nodes, 16), 1<<22))
 	if m.redirect == nil {
 		m.redirect = BlobPath
 	}
