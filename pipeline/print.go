@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/tree"
@@ -64,7 +65,7 @@ func printWords() []Word {
 
 // resolve makes the file system that the word looks at.
 func (c *call) resolve(ctx context.Context) (engine.Result, error) {
-	return c.runner.env.Client.Resolve(ctx, node(c.in))
+	return c.runner.resolve(ctx, node(c.in))
 }
 
 // content gives the content of a file as output.
@@ -195,7 +196,11 @@ func runGlob(ctx context.Context, c *call) (value, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := c.system().dir.Glob(ctx, c.runner.env.Client, pattern)
+	r, err := c.resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, err := compose.Glob(ctx, r.Tree, pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +226,7 @@ func runTree(ctx context.Context, c *call) (value, error) {
 func runChanges(ctx context.Context, c *call) (value, error) {
 	var sides [2]tree.Tree
 	for i, n := range node(c.in).Inputs() {
-		r, err := c.runner.env.Client.Resolve(ctx, n)
+		r, err := c.runner.resolve(ctx, n)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -15,6 +16,8 @@ import (
 type Environment struct {
 	// Client resolves what the script describes.
 	Client *inlay.Client
+	// Events receives how far words that write are. Nil drops it.
+	Events engine.Sink
 	// Lookup gives variables that the script does not set. Nil has none.
 	Lookup func(name string) (string, bool)
 	// Print receives what words print. Nil drops it.
@@ -26,7 +29,7 @@ type Environment struct {
 // *[CallError]; what is found only now to be wrong with the script itself is a
 // *[SyntaxError].
 func (s *Script) Run(ctx context.Context, e Environment) error {
-	r := &runner{script: s, env: e, vars: map[string]value{}, labels: map[string]*call{}}
+	r := &runner{script: s, env: e, vars: map[string]value{}, labels: map[string]*call{}, made: map[*graph.Node]engine.Result{}}
 	for _, st := range s.stmts {
 		if err := r.statement(ctx, st); err != nil {
 			return err
@@ -41,6 +44,7 @@ type runner struct {
 	env    Environment
 	vars   map[string]value
 	labels map[string]*call // by how the nodes of the call are named
+	made   map[*graph.Node]engine.Result
 }
 
 func (r *runner) statement(ctx context.Context, st statement) error {
@@ -103,10 +107,22 @@ func (r *runner) pipeline(ctx context.Context, p pipeline, print func(context.Co
 	case print == nil || last.word.Group == Prints || last.word.Group == Writes:
 		return v, nil
 	}
-	if _, err := r.env.Client.Resolve(ctx, node(v)); err != nil {
+	if _, err := r.resolve(ctx, node(v)); err != nil {
 		return nil, r.failed(&call{runner: r, parsed: last}, err)
 	}
 	return v, nil
+}
+
+// resolve makes what a node stands for, once.
+func (r *runner) resolve(ctx context.Context, n *graph.Node) (engine.Result, error) {
+	if res, ok := r.made[n]; ok {
+		return res, nil
+	}
+	res, err := r.env.Client.Resolve(ctx, n)
+	if err == nil {
+		r.made[n] = res
+	}
+	return res, err
 }
 
 // node gives what a value is resolved by.

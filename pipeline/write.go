@@ -2,8 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 
-	"github.com/inlaybuild/inlay"
 	"github.com/inlaybuild/inlay/engine"
 )
 
@@ -37,24 +37,27 @@ func runExport(ctx context.Context, c *call) (value, error) {
 	if isHost(dest) {
 		return nil, c.runner.script.errorAt(c.args[0].at, "%s %s: say what to write: dir:%[2]s, tar:%[2]s, oci:%[2]s, oci-archive:%[2]s or docker-archive:%[2]s", c.parsed.word.Name, clip(dest))
 	}
-	if _, err := engine.ParsePlace(dest); err != nil {
+	to, err := engine.ParsePlace(dest)
+	if err == nil && c.parsed.word.Name == "push" && to.Scheme != engine.SchemeName {
+		err = fmt.Errorf("%s: want a registry's reference, such as registry.example.org/name:tag", clip(dest))
+	}
+	if err != nil {
 		return nil, c.runner.script.errorAt(c.args[0].at, "%s: %v", c.parsed.word.Name, err)
 	}
-	o := engine.ExportOptions{PlainHTTP: c.has("plain-http"), Existing: c.flag("existing")}
+	o := engine.ExportOptions{PlainHTTP: c.has("plain-http"), Progress: c.runner.env.Events, Existing: c.flag("existing")}
 	switch c.flag("compression") {
 	case "zstd":
 		o.Compression = engine.Zstd
 	case "none":
 		o.Compression = engine.Uncompressed
 	}
-	s := c.system()
-	write := inlay.Container.Export
-	if c.parsed.word.Name == "push" {
-		write = inlay.Container.Push
-	}
-	done, err := write(s.dir.Container(), ctx, c.runner.env.Client, dest, o)
+	r, err := c.runner.resolve(ctx, node(c.in))
 	if err != nil {
 		return nil, err
 	}
-	return s, c.print(ctx, Exported{done})
+	done, err := c.runner.env.Client.Engine().Export(ctx, r, to, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.in, c.print(ctx, Exported{done})
 }

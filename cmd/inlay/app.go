@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine/embedded"
+)
+
+// app is one run of the command: its streams and its global flags.
+type app struct {
+	stdin, stdout, stderr *os.File
+
+	store      string
+	engine     string
+	progress   string
+	maxBytes   string
+	maxEntries int64
+	json       bool
+
+	display progress.Display // nil before the store is opened
+}
+
+// session is an open store, and what shows events of it.
+type session struct {
+	*app
+	embedded *embedded.Engine
+	client   *inlay.Client
+}
+
+// with opens the store for f. With steps, each step of a pipeline gets a line.
+func (a *app) with(ctx context.Context, steps bool, f func(context.Context, *session) error) (err error) {
+	mode, err := progress.ParseMode(a.progress)
+	if err != nil {
+		return usageError{err}
+	}
+	if a.engine != "embedded" {
+		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
+	}
+	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}}
+	o.Limits.MaxEntries = a.maxEntries
+	if a.maxBytes != "" {
+		if o.Limits.MaxBytes, err = show.ParseSize(a.maxBytes); err != nil {
+			return usageErrorf("--max-bytes: %v", err)
+		}
+	}
+	e, err := embedded.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.display = progress.New(mode, a.stderr, steps)
+	s := &session{app: a, embedded: e, client: inlay.NewClient(e, a.display)}
+	defer func() {
+		a.display.Close()
+		// The context may be over; what is closed must be closed all the same.
+		if cerr := s.client.Close(context.WithoutCancel(ctx)); err == nil {
+			err = cerr
+		}
+	}()
+	return f(ctx, s)
+}
+
+// noTerminal refuses to write a tar to a terminal.
+type noTerminal struct{ *os.File }
+
+func (t noTerminal) Write(b []byte) (int, error) {
+	if progress.IsTerminal(t.File) {
+		return 0, fmt.Errorf("standard output is a terminal: redirect it, or write to a file")
+	}
+	return t.File.Write(b)
+}
+
+// ReadFrom keeps io.Copy from going around Write.
+func (t noTerminal) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{t}, r)
+}

@@ -1,0 +1,148 @@
+package progress
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine"
+)
+
+// board is what is known of steps that go on.
+type board struct {
+	now   func() time.Time
+	count int
+	steps map[int]*step // by the run's numbers
+	order []*step
+}
+
+// step is one step, or things that are no step.
+type step struct {
+	number  int // as it is shown; 0 for what is no step
+	call    string
+	started time.Time
+	told    time.Time // when it was last written of
+	said    bool      // a line with its name was written
+	streams [2]lines
+	parts   []engine.Progress
+}
+
+func newBoard() *board {
+	return &board{now: time.Now, steps: map[int]*step{}}
+}
+
+// begin notes a step.
+func (b *board) begin(e engine.StepStarted) *step {
+	b.count++
+	now := b.now()
+	s := &step{number: b.count, call: show.Clean(strings.ReplaceAll(e.Call, "\n", " "), false), started: now, told: now}
+	b.steps[e.Step] = s
+	b.order = append(b.order, s)
+	return s
+}
+
+// end forgets a step and gives what was known of it.
+func (b *board) end(e engine.StepEnded) *step {
+	s, ok := b.steps[e.Step]
+	if !ok {
+		return &step{started: b.now()}
+	}
+	delete(b.steps, e.Step)
+	b.order = slices.DeleteFunc(b.order, func(o *step) bool { return o == s })
+	return s
+}
+
+// of gives the step that an event is of.
+func (b *board) of(number int) *step {
+	s, ok := b.steps[number]
+	if !ok {
+		now := b.now()
+		s = &step{started: now, told: now}
+		b.steps[number] = s
+		b.order = append(b.order, s)
+	}
+	return s
+}
+
+// progress notes how far a part of a step is.
+func (b *board) progress(e engine.Progress) {
+	s := b.of(e.Step)
+	e.What = show.Clean(strings.ReplaceAll(e.What, "\n", " "), false)
+	for i := range s.parts {
+		if s.parts[i].What == e.What {
+			s.parts[i] = e
+			return
+		}
+	}
+	s.parts = append(s.parts, e)
+	if len(s.parts) > 8 { // the newest are what is worth a look
+		s.parts = s.parts[1:]
+	}
+}
+
+// part writes how far a part is.
+func part(p engine.Progress) string {
+	var b strings.Builder
+	b.WriteString(p.What)
+	if p.Done > 0 || p.Total > 0 {
+		b.WriteString(" " + show.Size(p.Done))
+		if p.Total > 0 {
+			fmt.Fprintf(&b, " of %s", show.Size(p.Total))
+		}
+	}
+	if p.Count > 0 {
+		fmt.Fprintf(&b, " (%d)", p.Count)
+	}
+	return b.String()
+}
+
+// seconds writes a time as people read it.
+func seconds(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	}
+	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// outcome writes how a step ended.
+func outcome(e engine.StepEnded) string {
+	switch {
+	case e.Err != nil:
+		return "failed after " + seconds(e.Took)
+	case e.Cached:
+		return "cached"
+	}
+	return "done " + seconds(e.Took)
+}
+
+// replaced writes the warning of a copy that replaced something.
+func replaced(e engine.Replaced) string {
+	was := "a " + e.Was.String()
+	if e.Entries > 1 {
+		was += " with " + show.Plural(e.Entries-1, "entry")
+	}
+	return fmt.Sprintf("warning: %s, %s, was replaced by a %s", show.Quote(e.Path), was, e.Now)
+}
+
+// name writes the number and the call of a step.
+func (s *step) name() string {
+	if s.number == 0 {
+		return ""
+	}
+	return fmt.Sprintf("#%d ", s.number)
+}
+
+// settle forgets what is no step: it is over when something is written.
+func (b *board) settle() {
+	b.order = slices.DeleteFunc(b.order, func(s *step) bool { return s.number == 0 })
+	for n, s := range b.steps {
+		if s.number == 0 {
+			delete(b.steps, n)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package progress
+
+import (
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine"
+)
+
+// jsonLines writes one object for each event. "event" says which it is:
+// step-started, step-ended, output, progress or replaced.
+type jsonLines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+type jsonEvent struct {
+	Event   string     `json:"event"`
+	Step    int        `json:"step"`
+	Op      string     `json:"op,omitempty"`
+	Call    show.Bytes `json:"call,omitempty"`
+	At      *time.Time `json:"at,omitempty"`
+	Cached  bool       `json:"cached,omitempty"`
+	Error   string     `json:"error,omitempty"`
+	Seconds *float64   `json:"seconds,omitempty"`
+	Stream  string     `json:"stream,omitempty"`
+	Data    show.Bytes `json:"data,omitempty"`
+	What    show.Bytes `json:"what,omitempty"`
+	Done    int64      `json:"done,omitempty"`
+	Total   int64      `json:"total,omitempty"`
+	Count   int64      `json:"count,omitempty"`
+	Path    show.Bytes `json:"path,omitempty"`
+	Was     string     `json:"was,omitempty"`
+	Now     string     `json:"now,omitempty"`
+	Entries int64      `json:"entries,omitempty"`
+}
+
+// Event writes the event.
+func (j *jsonLines) Event(ev engine.Event) {
+	var out jsonEvent
+	switch e := ev.(type) {
+	case engine.StepStarted:
+		out = jsonEvent{Event: "step-started", Step: e.Step, Op: e.Op, Call: show.Bytes(e.Call), At: &e.At}
+	case engine.StepEnded:
+		took := e.Took.Seconds()
+		out = jsonEvent{Event: "step-ended", Step: e.Step, Cached: e.Cached, Seconds: &took}
+		if e.Err != nil {
+			out.Error = e.Err.Error()
+		}
+	case engine.Output:
+		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
+		if e.Stderr {
+			out.Stream = "stderr"
+		}
+	case engine.Progress:
+		out = jsonEvent{Event: "progress", Step: e.Step, What: show.Bytes(e.What), Done: e.Done, Total: e.Total, Count: e.Count}
+	case engine.Replaced:
+		out = jsonEvent{Event: "replaced", Step: e.Step, Path: show.Bytes(e.Path), Was: e.Was.String(), Now: e.Now.String(), Entries: e.Entries}
+	default:
+		return
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.w.Write(append(b, '\n'))
+}
+
+// Output tells that a person does not see what processes say.
+func (*jsonLines) Output() bool { return false }
+
+// Pause does nothing.
+func (*jsonLines) Pause() {}
+
+// Close does nothing.
+func (*jsonLines) Close() {}

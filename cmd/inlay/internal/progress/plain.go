@@ -1,0 +1,109 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine"
+)
+
+// plain writes lines for a log: one for a step that ended, and one now and then
+// for what takes long.
+type plain struct {
+	mu    sync.Mutex
+	w     io.Writer
+	steps bool
+	board *board
+	tick  ticker
+}
+
+// often is how often a log gets a line of something that goes on.
+const often = 5 * time.Second
+
+func newPlain(w io.Writer, steps bool) *plain {
+	return &plain{w: w, steps: steps, board: newBoard()}
+}
+
+// Event writes what the event is worth.
+func (p *plain) Event(ev engine.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tick.start(time.Second, p.look)
+	switch e := ev.(type) {
+	case engine.StepStarted:
+		p.board.begin(e)
+	case engine.StepEnded:
+		s := p.board.end(e)
+		for i := range s.streams {
+			s.streams[i].flush(func(line string) { p.said(s, line) })
+		}
+		if p.steps || s.said {
+			fmt.Fprintf(p.w, "%s%s: %s\n", s.name(), s.call, outcome(e))
+		}
+	case engine.Output:
+		s := p.board.of(e.Step)
+		stream := 0
+		if e.Stderr {
+			stream = 1
+		}
+		s.streams[stream].add(e.Data, func(line string) { p.said(s, line) })
+	case engine.Progress:
+		p.board.progress(e)
+	case engine.Replaced:
+		fmt.Fprintln(p.w, replaced(e))
+	}
+}
+
+// said writes a line of a process.
+func (p *plain) said(s *step, line string) {
+	p.announce(s)
+	fmt.Fprintf(p.w, "%s| %s\n", s.name(), show.Clean(line, true))
+}
+
+// announce writes which step the lines with its number are of.
+func (p *plain) announce(s *step) {
+	if !s.said && s.number > 0 {
+		fmt.Fprintf(p.w, "%s%s\n", s.name(), s.call)
+	}
+	s.said = true
+}
+
+// look writes of what takes long.
+func (p *plain) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.board.now()
+	for _, s := range p.board.order {
+		wait := often
+		if !s.said {
+			wait = time.Second
+		}
+		if now.Sub(s.told) < wait {
+			continue
+		}
+		s.told = now
+		p.announce(s)
+		for _, g := range s.parts {
+			fmt.Fprintf(p.w, "%s%s, %s\n", s.name(), part(g), seconds(now.Sub(s.started)))
+		}
+		if len(s.parts) == 0 && s.number > 0 {
+			fmt.Fprintf(p.w, "%s%s so far\n", s.name(), seconds(now.Sub(s.started)))
+		}
+	}
+}
+
+// Output tells that processes are heard.
+func (p *plain) Output() bool { return true }
+
+// Pause ends what is no step.
+func (p *plain) Pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.board.settle()
+}
+
+// Close ends the watching.
+func (p *plain) Close() { p.tick.end() }

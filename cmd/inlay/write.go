@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+)
+
+// page writes what was asked for to standard output.
+type page struct {
+	*bufio.Writer
+	terminal bool
+}
+
+// page gives the standard output, and takes live lines away from it. Flush it.
+func (a *app) page() *page {
+	if a.display != nil {
+		a.display.Pause()
+	}
+	return &page{bufio.NewWriterSize(a.stdout, 32<<10), progress.IsTerminal(a.stdout)}
+}
+
+// name writes a name: quoted where a terminal would be steered by it.
+func (p *page) name(s string) string {
+	if p.terminal {
+		return show.Quote(s)
+	}
+	return s
+}
+
+// printf writes formatted text. An error stays until the page is flushed.
+func (p *page) printf(format string, args ...any) {
+	fmt.Fprintf(p.Writer, format, args...)
+}
+
+// writeJSON writes one JSON value, indented.
+func (a *app) writeJSON(v any) error {
+	p := a.page()
+	enc := json.NewEncoder(p)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	return p.Flush()
+}
+
+// names writes names, one on each line.
+func (a *app) names(names []string) error {
+	if a.json {
+		list := make([]show.Bytes, len(names))
+		for i, n := range names {
+			list[i] = show.Bytes(n)
+		}
+		return a.writeJSON(list)
+	}
+	p := a.page()
+	for _, n := range names {
+		p.WriteString(p.name(n) + "\n")
+	}
+	return p.Flush()
+}
