@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
+	"slices"
 
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -34,29 +34,33 @@ type Result struct {
 // path. It costs the depth of the paths and the overlap of the directories that
 // meet; options that change attributes or select cost all of the source.
 func Copy(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from string, o Options) (Result, error) {
-	sources, err := findSources(ctx, src, from, o)
-	if err != nil {
-		return Result{}, err
-	}
-	return copyAll(ctx, dst, to, sources, o)
+	return CopySeveral(ctx, dst, to, src, []string{from}, o)
 }
 
 // Put gives dst with one entry in it, that is called name where it comes from:
 // a copy of that entry alone.
 func Put(ctx context.Context, dst tree.Tree, to, name string, e tree.Entry, o Options) (Result, error) {
-	return copyAll(ctx, dst, to, []source{{path: "/" + name, name: name, entry: e}}, o)
+	s := source{path: "/" + name, name: name, entry: e}
+	if err := s.prepare(ctx, o); err != nil {
+		return Result{}, err
+	}
+	return copyAll(ctx, newPlanner(ctx, tree.NewDraft(dst), o), to, []source{s})
 }
 
-func copyAll(ctx context.Context, dst tree.Tree, to string, sources []source, o Options) (Result, error) {
+// copyAll carries out the copies of all sources, of which there are several if
+// the planner says so.
+func copyAll(ctx context.Context, p *planner, to string, sources []source) (Result, error) {
 	if _, err := tree.CleanPath(to); err != nil {
 		return Result{}, err
 	}
-	p := &planner{ctx: ctx, o: o, draft: tree.NewDraft(dst), links: map[*tree.Link][]landing{}, aliased: len(sources) > 1}
-	for _, s := range sources {
-		if err := s.prepare(ctx, o); err != nil {
+	holds := func(s source) bool { return isDirectory(s.entry) }
+	if p.o.Existing == ExistingReplace && slices.ContainsFunc(sources, holds) {
+		if err := p.clear(to); err != nil {
 			return Result{}, err
 		}
-		if err := p.copy(to, s, len(sources) > 1); err != nil {
+	}
+	for _, s := range sources {
+		if err := p.copy(to, s); err != nil {
 			return Result{}, fmt.Errorf("copy %s to %s: %w", s.path, to, err)
 		}
 	}
@@ -73,11 +77,11 @@ func copyAll(ctx context.Context, dst tree.Tree, to string, sources []source, o 
 
 // source is one thing to copy.
 type source struct {
-	path  string // in the source tree, free of symlinks
-	name  string // its base name, as the user gave it
-	entry tree.Entry
-	links tree.LinkView // for a directory: of what it holds
-	link  *tree.Link    // for another entry
+	path   string // in the source tree, free of symlinks
+	name   string // its base name, as the user gave it
+	entry  tree.Entry
+	groups groups     // for a directory: of what it holds
+	link   *tree.Link // for another entry
 }
 
 // prepare makes of the source what is to be put: selected, with the attributes
@@ -89,16 +93,10 @@ func (s *source) prepare(ctx context.Context, o Options) error {
 		return nil
 	}
 	if len(o.Include)+len(o.Exclude) > 0 {
-		kept, err := Select(ctx, t, o.Include, o.Exclude)
-		if err != nil {
+		var err error
+		if t, err = Select(ctx, t, o.Include, o.Exclude); err != nil {
 			return err
 		}
-		if !tree.SameEntries(t, kept) {
-			if s.links, err = tree.NewLinkView(ctx, kept); err != nil {
-				return err
-			}
-		}
-		t = kept
 	}
 	if o.Owner != nil || o.Mode != nil || o.Time != nil {
 		var err error
@@ -125,33 +123,10 @@ func (o Options) attr(e tree.Entry) tree.Attr {
 	return a
 }
 
-func findSources(ctx context.Context, src tree.Tree, from string, o Options) ([]source, error) {
-	paths := []string{from}
-	if hasWildcard(from) {
-		var err error
-		if paths, err = Glob(ctx, src, from); err != nil {
-			return nil, err
-		}
-		if len(paths) == 0 && !o.AllowEmpty {
-			return nil, &fs.PathError{Op: "copy", Path: from, Err: fmt.Errorf("nothing matches: %w", fs.ErrNotExist)}
-		}
-	}
-	root, err := tree.NewLinkView(ctx, src)
-	if err != nil {
-		return nil, err
-	}
-	var out []source
-	for _, p := range paths {
-		s, err := findSource(ctx, src, root, p, o)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-func findSource(ctx context.Context, src tree.Tree, links tree.LinkView, p string, o Options) (source, error) {
+// findSource gives what one path leads to. A name of a hardlink group gets its
+// group only where several sources are copied: one source has all of its groups
+// inside.
+func findSource(ctx context.Context, src tree.Tree, p string, o Options) (source, error) {
 	follow := tree.FollowAll
 	if o.KeepLink {
 		follow = tree.FollowParents
@@ -170,27 +145,7 @@ func findSource(ctx context.Context, src tree.Tree, links tree.LinkView, p strin
 	if err != nil {
 		return source{}, err
 	}
-	s := source{path: r.Path, name: path.Base(clean), entry: r.Entry}
-	e := tree.Entry(src)
-	for name := range strings.SplitSeq(strings.Trim(r.Path, "/"), "/") {
-		if name == "" {
-			break
-		}
-		dir := e.(tree.Tree)
-		if e, _, err = dir.Get(ctx, name); err != nil {
-			return source{}, err
-		}
-		sub, isTree := e.(tree.Tree)
-		if !isTree {
-			s.link = links.Of(name)
-			break
-		}
-		if links, err = links.Below(ctx, name, sub); err != nil {
-			return source{}, err
-		}
-	}
-	s.links = links
-	return s, nil
+	return source{path: r.Path, name: path.Base(clean), entry: r.Entry}, nil
 }
 
 // errNotParent is the error of a destination below something that cannot hold

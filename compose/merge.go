@@ -30,13 +30,9 @@ func Merge(ctx context.Context, trees ...tree.Tree) (tree.Tree, error) {
 
 // layOver lays a tree over what a draft holds.
 func layOver(ctx context.Context, d *tree.Draft, t tree.Tree) error {
-	links, err := tree.NewLinkView(ctx, t)
-	if err != nil {
-		return err
-	}
-	p := &planner{ctx: ctx, o: Options{Overlay: true}, draft: d, links: map[*tree.Link][]landing{}}
+	p := newPlanner(ctx, d, Options{Overlay: true})
 	d.SetAttr(t.Attr())
-	if err := p.merge(spot{d, "/"}, "/", t, links); err != nil {
+	if err := p.merge(spot{d, "/"}, "/", t, groups{}); err != nil {
 		return err
 	}
 	p.link()

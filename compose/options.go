@@ -14,8 +14,9 @@ type Existing string
 const (
 	// ExistingMerge merges directories and replaces anything else.
 	ExistingMerge Existing = ""
-	// ExistingReplace empties the destination directory first, as a mount would
-	// hide it.
+	// ExistingReplace empties the directory that a source directory's contents
+	// go into first, as a mount would hide it; of a file it replaces the name
+	// that the file takes.
 	ExistingReplace Existing = "replace"
 	// ExistingForbid makes it an error to overwrite anything; directories that
 	// merge are not overwritten.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
+	"io"
 	"strconv"
 	"strings"
 
@@ -19,17 +19,19 @@ import (
 func LookupOwner(ctx context.Context, spec string, t tree.Tree, c tree.Contents) (Owner, error) {
 	who, group, hasGroup := strings.Cut(spec, ":")
 	var o Owner
-	uid, err := parseID(who)
-	if err == nil {
-		o = Owner{uid, uid}
-	} else if o, err = lookupUser(ctx, who, t, c); err != nil {
-		return Owner{}, err
+	var err error
+	if isNumber(who) {
+		o.UID, err = parseID(who)
+		o.GID = o.UID
+	} else {
+		o, err = lookupUser(ctx, who, t, c)
 	}
-	if !hasGroup || group == "" {
-		return o, nil
+	if err != nil || !hasGroup || group == "" {
+		return o, err
 	}
-	if o.GID, err = parseID(group); err == nil {
-		return o, nil
+	if isNumber(group) {
+		o.GID, err = parseID(group)
+		return o, err
 	}
 	file, err := readAccounts(ctx, t, c, "etc/group")
 	if err != nil {
@@ -39,8 +41,8 @@ func LookupOwner(ctx context.Context, spec string, t tree.Tree, c tree.Contents)
 	if err != nil || len(found) == 0 {
 		return Owner{}, fmt.Errorf("group %q is not in /etc/group of the destination; use its number", group)
 	}
-	o.GID = uint32(found[0].Gid)
-	return o, nil
+	o.GID, err = possibleID(found[0].Gid)
+	return o, err
 }
 
 func lookupUser(ctx context.Context, name string, t tree.Tree, c tree.Contents) (Owner, error) {
@@ -52,11 +54,27 @@ func lookupUser(ctx context.Context, name string, t tree.Tree, c tree.Contents) 
 	if err != nil || len(found) == 0 {
 		return Owner{}, fmt.Errorf("user %q is not in /etc/passwd of the destination; use its number", name)
 	}
-	return Owner{uint32(found[0].Uid), uint32(found[0].Gid)}, nil
+	var o Owner
+	if o.UID, err = possibleID(found[0].Uid); err == nil {
+		o.GID, err = possibleID(found[0].Gid)
+	}
+	return o, err
 }
 
+// maxAccounts is how many bytes of /etc/passwd or /etc/group are read: the tree
+// may be anybody's.
+const maxAccounts = 16 << 20
+
 func readAccounts(ctx context.Context, t tree.Tree, c tree.Contents, name string) ([]byte, error) {
-	b, err := fs.ReadFile(tree.FS(ctx, t, c), name)
+	f, err := tree.FS(ctx, t, c).Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("the destination's /%s cannot be read (%w); use numbers", name, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxAccounts+1))
+	if err == nil && len(b) > maxAccounts {
+		err = fmt.Errorf("it has more than %d bytes", maxAccounts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the destination's /%s cannot be read (%w); use numbers", name, err)
 	}
@@ -67,13 +85,20 @@ func readAccounts(ctx context.Context, t tree.Tree, c tree.Contents, name string
 // chown(2).
 const maxID = 1<<32 - 2
 
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a number of a user or a group", s)
+	if err != nil || n > maxID {
+		return 0, fmt.Errorf("%s is not a possible number of a user or a group: at most %d is", s, maxID)
 	}
-	if n > maxID {
-		return 0, fmt.Errorf("%d is not a possible number of a user or a group", n)
+	return uint32(n), nil
+}
+
+// possibleID holds a number of the destination's files against what can be.
+func possibleID(n int) (uint32, error) {
+	if n < 0 || n > maxID {
+		return 0, fmt.Errorf("%d in the destination's accounts is not a possible number of a user or a group", n)
 	}
 	return uint32(n), nil
 }

@@ -10,20 +10,6 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// CopySeveral copies several sources, each a path or a pattern, as one copy: see
-// [Copy]. Files go into the destination, names of one inode stay one.
-func CopySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from []string, o Options) (Result, error) {
-	var all []source
-	for _, p := range from {
-		sources, err := findSources(ctx, src, p, o)
-		if err != nil {
-			return Result{}, err
-		}
-		all = append(all, sources...)
-	}
-	return copyAll(ctx, dst, to, all, o)
-}
-
 // Remove gives t without what paths or patterns lead to, with all below it.
 // Parents are followed, a last symlink is taken away itself. A path that does
 // not exist is no error; the root cannot be removed.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -22,14 +21,14 @@ type planner struct {
 	replaced    []Replacement
 	overwritten []string // paths that ExistingForbid forbids
 	links       map[*tree.Link][]landing
-	aliased     bool // a symlink of the destination was followed below the copy's root
+	several     bool  // files go into the destination
+	aliased     bool  // two paths may be one: a symlink of the destination was followed, or there are several sources
+	wide        int64 // how many names make it worth to look at the destination's names instead
 }
 
-// landing is where a name of a hardlink group of the source landed, and how
-// many placements were made by then.
-type landing struct {
-	path string
-	at   int
+// newPlanner gives the planner of a copy of one source into what d holds.
+func newPlanner(ctx context.Context, d *tree.Draft, o Options) *planner {
+	return &planner{ctx: ctx, o: o, draft: d, links: map[*tree.Link][]landing{}, wide: 64}
 }
 
 // spot is a directory of the destination: its draft and its path.
@@ -40,9 +39,9 @@ type spot struct {
 
 func (s spot) child(name string) string { return path.Join(s.path, name) }
 
-func (p *planner) copy(to string, s source, several bool) error {
+func (p *planner) copy(to string, s source) error {
 	if p.o.Overlay {
-		return p.copyOverlay(to, s, several)
+		return p.copyOverlay(to, s)
 	}
 	r, err := p.draft.Resolve(p.ctx, to, tree.FollowAll)
 	if err != nil {
@@ -52,13 +51,13 @@ func (p *planner) copy(to string, s source, several bool) error {
 		return err
 	}
 	dir, isTree := s.entry.(tree.Tree)
-	into := !isTree && (several || endsInSlash(to) || isDirectory(r.Entry))
+	into := !isTree && (p.several || endsInSlash(to) || isDirectory(r.Entry))
 	if into {
 		at, err := p.makeDirs(r.Path, r.Hops)
 		if err != nil {
 			return err
 		}
-		return p.place(at, s.name, s.path, s.entry, s.link, nil)
+		return p.place(at, s.name, s.path, s.entry, s.link, r.Hops)
 	}
 	if isTree && isDirectory(r.Entry) {
 		at, err := p.makeDirs(r.Path, r.Hops)
@@ -72,14 +71,14 @@ func (p *planner) copy(to string, s source, several bool) error {
 		return err
 	}
 	if isTree {
-		return p.placeTree(parent, path.Base(r.Path), s.path, dir, s.links, r.Hops)
+		return p.placeTree(parent, path.Base(r.Path), s.path, dir, s.groups, r.Hops)
 	}
 	return p.place(parent, path.Base(r.Path), s.path, s.entry, s.link, r.Hops)
 }
 
 // copyOverlay copies as a layer would: the path is what it says, and what is in
 // its way is replaced.
-func (p *planner) copyOverlay(to string, s source, several bool) error {
+func (p *planner) copyOverlay(to string, s source) error {
 	clean, err := tree.CleanPath(to)
 	if err != nil {
 		return err
@@ -94,7 +93,7 @@ func (p *planner) copyOverlay(to string, s source, several bool) error {
 			}
 			return p.mergeRoot(at, s, dir, nil)
 		}
-	} else if several || endsInSlash(to) || clean == "/" {
+	} else if p.several || endsInSlash(to) || clean == "/" {
 		clean = path.Join(clean, s.name)
 	}
 	parent, err := p.makeDirs(path.Dir(clean), nil)
@@ -102,7 +101,7 @@ func (p *planner) copyOverlay(to string, s source, several bool) error {
 		return err
 	}
 	if isTree {
-		return p.placeTree(parent, path.Base(clean), s.path, dir, s.links, nil)
+		return p.placeTree(parent, path.Base(clean), s.path, dir, s.groups, nil)
 	}
 	return p.place(parent, path.Base(clean), s.path, s.entry, s.link, nil)
 }
@@ -136,6 +135,9 @@ func (p *planner) makeDirs(at string, hops []tree.Hop) (spot, error) {
 			if exists && !p.o.Overlay {
 				return s, fmt.Errorf("%w: %s is a %s", errNotParent, to, was.Kind())
 			}
+			if exists {
+				p.overwrite(to)
+			}
 			a := tree.Attr{Mode: 0o755, ModTime: p.o.Epoch}
 			if p.o.Owner != nil {
 				a.UID, a.GID = p.o.Owner.UID, p.o.Owner.GID
@@ -148,17 +150,32 @@ func (p *planner) makeDirs(at string, hops []tree.Hop) (spot, error) {
 	return s, nil
 }
 
+// clear empties the destination, if it is a directory.
+func (p *planner) clear(to string) error {
+	f := tree.FollowAll
+	if p.o.Overlay {
+		f = tree.FollowNone
+	}
+	r, err := p.draft.Resolve(p.ctx, to, f)
+	if errors.Is(err, tree.ErrNotDirectory) {
+		return nil // the copy will tell, or replace
+	}
+	if err != nil || !isDirectory(r.Entry) {
+		return err
+	}
+	at, err := p.makeDirs(r.Path, r.Hops)
+	if err != nil {
+		return err
+	}
+	p.note(Placement{Action: Clear, To: at.path, Entry: at.dir.Now(), Hops: r.Hops})
+	return at.dir.Clear(p.ctx)
+}
+
 // mergeRoot merges the root of a copy into a directory that is there, and that
 // keeps its own attributes.
 func (p *planner) mergeRoot(at spot, s source, dir tree.Tree, hops []tree.Hop) error {
-	if p.o.Existing == ExistingReplace {
-		p.note(Placement{Action: Clear, To: at.path, Entry: at.dir.Now()})
-		if err := at.dir.Clear(p.ctx); err != nil {
-			return err
-		}
-	}
 	p.note(Placement{Action: MergeInto, From: s.path, To: at.path, Entry: dir, Hops: hops})
-	return p.merge(at, s.path, dir, s.links)
+	return p.merge(at, s.path, dir, s.groups)
 }
 
 // place makes name in at stand for an entry that is not a directory.
@@ -184,7 +201,7 @@ func (p *planner) place(at spot, name, from string, e tree.Entry, link *tree.Lin
 
 // placeTree copies a directory to name in at: grafted where nothing is in the
 // way, merged where a directory is.
-func (p *planner) placeTree(at spot, name, from string, t tree.Tree, links tree.LinkView, hops []tree.Hop) error {
+func (p *planner) placeTree(at spot, name, from string, t tree.Tree, g groups, hops []tree.Hop) error {
 	was, ok, err := at.dir.Get(p.ctx, name)
 	if err != nil {
 		return err
@@ -197,7 +214,7 @@ func (p *planner) placeTree(at spot, name, from string, t tree.Tree, links tree.
 		}
 		if ok {
 			p.aliased = true
-			return p.mergeDir(into, from, t, links, hops)
+			return p.mergeDir(into, from, t, g, hops)
 		}
 	}
 	if ok && was.Kind() == tree.KindDirectory {
@@ -205,12 +222,12 @@ func (p *planner) placeTree(at spot, name, from string, t tree.Tree, links tree.
 		if err != nil {
 			return err
 		}
-		return p.mergeDir(spot{sub, to}, from, t, links, hops)
+		return p.mergeDir(spot{sub, to}, from, t, g, hops)
 	}
 	if ok {
 		p.overwrite(to)
 	}
-	for rest, l := range links.Paths() {
+	for rest, l := range g.outside() {
 		p.land(l, path.Join(to, rest))
 	}
 	p.note(Placement{Action: Graft, From: from, To: to, Entry: t, Hops: hops, Replaced: was})
@@ -235,15 +252,19 @@ func (p *planner) throughLink(at string) (s spot, hops []tree.Hop, ok bool, err 
 }
 
 // mergeDir merges a directory below the root of the copy into one that is there.
-func (p *planner) mergeDir(at spot, from string, t tree.Tree, links tree.LinkView, hops []tree.Hop) error {
+func (p *planner) mergeDir(at spot, from string, t tree.Tree, g groups, hops []tree.Hop) error {
 	a := t.Attr()
 	p.note(Placement{Action: MergeInto, From: from, To: at.path, Entry: t, Attr: &a, Hops: hops})
 	at.dir.SetAttr(a)
-	return p.merge(at, from, t, links)
+	return p.merge(at, from, t, g)
 }
 
 // merge copies what t holds into at.
-func (p *planner) merge(at spot, from string, t tree.Tree, links tree.LinkView) error {
+func (p *planner) merge(at spot, from string, t tree.Tree, g groups) error {
+	links, err := g.open(p.ctx, t)
+	if err != nil {
+		return err
+	}
 	done, err := p.mergeWide(at, from, t, links)
 	if done || err != nil {
 		return err
@@ -267,11 +288,7 @@ func (p *planner) mergeChild(at spot, from string, c tree.Child, links tree.Link
 	if !isTree {
 		return p.place(at, c.Name, path.Join(from, c.Name), c.Entry, links.Of(c.Name), nil)
 	}
-	below, err := links.Below(p.ctx, c.Name, sub)
-	if err != nil {
-		return err
-	}
-	return p.placeTree(at, c.Name, path.Join(from, c.Name), sub, below, nil)
+	return p.placeTree(at, c.Name, path.Join(from, c.Name), sub, groups{above: links, name: c.Name}, nil)
 }
 
 // note records a placement that is carried out now.
@@ -291,39 +308,4 @@ func (p *planner) overwrite(to string) {
 	if p.o.Existing == ExistingForbid {
 		p.overwritten = append(p.overwritten, to)
 	}
-}
-
-func (p *planner) land(l *tree.Link, to string) {
-	p.links[l] = append(p.links[l], landing{to, len(p.placements)})
-}
-
-// link makes one inode of the names that were one in the source and are still
-// what they were placed as.
-func (p *planner) link() {
-	for _, ls := range p.links {
-		var g []string
-		for _, l := range ls {
-			if !p.covered(l) {
-				g = append(g, l.path)
-			}
-		}
-		slices.Sort(g)
-		if g = slices.Compact(g); len(g) > 1 {
-			p.draft.Link(g...)
-		}
-	}
-}
-
-// covered tells whether a later placement took the place of what landed. That
-// happens only where a symlink or several sources lead two paths to one.
-func (p *planner) covered(l landing) bool {
-	if !p.aliased {
-		return false
-	}
-	for _, pl := range p.placements[l.at+1:] {
-		if pl.Action == Graft && (pl.To == l.path || strings.HasPrefix(l.path, pl.To+"/")) {
-			return true
-		}
-	}
-	return false
 }

@@ -7,17 +7,13 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// wide is how many names a source directory must have for it to be worth
-// looking at the destination's names instead.
-const wide = 64
-
 // mergeWide merges a directory of many names into one of fewer by looking at the
 // latter's names alone; done tells whether it did. It may only do so where the
 // order of the names does not matter: where the copy meets no symlink that it
 // would follow.
 func (p *planner) mergeWide(at spot, from string, t tree.Tree, links tree.LinkView) (done bool, err error) {
 	base, pristine := at.dir.Base()
-	if !pristine || t.Len() < wide || t.Len() < 2*base.Len() {
+	if !pristine || t.Len() < p.wide || t.Len() < 2*base.Len() {
 		return false, nil
 	}
 	if !p.o.Overlay {

@@ -82,3 +82,10 @@ func (LinkView) of(ctx context.Context, t Tree, inherited map[string]*Link) (Lin
 	}
 	return v, nil
 }
+
+// LinkViewOf gives the view of t's own directory when more is known: known has
+// groups that names at and below t are in, by the names' relative paths. If a
+// group of t has names in it, it has them all.
+func LinkViewOf(ctx context.Context, t Tree, known map[string]*Link) (LinkView, error) {
+	return LinkView{}.of(ctx, t, known)
+}
