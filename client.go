@@ -99,7 +99,7 @@ func (d Directory) Entries(ctx context.Context, c *Client, at string) ([]string,
 	}
 	list, err := fs.ReadDir(f, fsPath(at))
 	if err != nil {
-		return nil, err
+		return nil, named(err, "Entries", at)
 	}
 	names := make([]string, len(list))
 	for i, e := range list {
@@ -118,7 +118,8 @@ func (d Directory) Glob(ctx context.Context, c *Client, pattern string) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	return compose.Glob(ctx, t, pattern)
+	list, err := compose.Glob(ctx, t, pattern)
+	return list, named(err, "Glob", pattern)
 }
 
 // Stat describes what a path leads to; symlinks are followed, but for a last
@@ -128,7 +129,16 @@ func (d Directory) Stat(ctx context.Context, c *Client, at string) (fs.FileInfo,
 	if err != nil {
 		return nil, err
 	}
-	return fs.Lstat(f, fsPath(at))
+	info, err := fs.Lstat(f, fsPath(at))
+	return info, named(err, "Stat", at)
+}
+
+// named gives an error with the call that it comes from; nil stays nil.
+func named(err error, name string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &graph.CallError{Call: call(name, args...), Err: err}
 }
 
 func fsPath(p string) string {
@@ -145,7 +155,8 @@ func (f File) Contents(ctx context.Context, c *Client) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fs.ReadFile(view, fsPath(f.path))
+	b, err := fs.ReadFile(view, fsPath(f.path))
+	return b, named(err, "File", f.path)
 }
 
 // Export writes the directory to a place: "dir:PATH", "tar:FILE", an image.

@@ -1,6 +1,10 @@
 package inlay
 
-import "github.com/inlaybuild/inlay/graph"
+import (
+	"slices"
+
+	"github.com/inlaybuild/inlay/graph"
+)
 
 func (c Container) configure(op graph.Configure, name string) Container {
 	return c.with(c.root.with(op, name))
@@ -42,12 +46,14 @@ func (c Container) WithUser(user string) Container {
 // default arguments.
 func (c Container) WithEntrypoint(args []string) Container {
 	none := []string{}
+	args = slices.Clone(args)
 	return c.configure(graph.Configure{Entrypoint: &args, DefaultArgs: &none}, call("WithEntrypoint", args))
 }
 
 // WithDefaultArgs gives the container with other default arguments of its
 // entrypoint.
 func (c Container) WithDefaultArgs(args []string) Container {
+	args = slices.Clone(args)
 	return c.configure(graph.Configure{DefaultArgs: &args}, call("WithDefaultArgs", args))
 }
 

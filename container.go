@@ -129,7 +129,7 @@ func (c Container) WithExec(args []string, opts ...ExecOptions) Container {
 	e := graph.Exec{Args: slices.Clone(args)}
 	if len(opts) > 0 {
 		o := opts[0]
-		e.UseEntrypoint, e.Expect, e.Env, e.NoCache = o.UseEntrypoint, o.Expect, o.Env, o.Again
+		e.UseEntrypoint, e.Expect, e.Env, e.NoCache = o.UseEntrypoint, slices.Clone(o.Expect), slices.Clone(o.Env), o.Again
 		e.Stdin = []byte(o.Stdin)
 		if o.NoNetwork {
 			e.Network = graph.NetworkNone

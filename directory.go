@@ -2,6 +2,7 @@ package inlay
 
 import (
 	"path"
+	"slices"
 
 	"github.com/inlaybuild/inlay/graph"
 )
@@ -39,7 +40,8 @@ func HostDirectory(hostPath string, opts ...HostOptions) Directory {
 	h := graph.Host{Path: hostPath}
 	if len(opts) > 0 {
 		o := opts[0]
-		h.Include, h.Exclude, h.Gitignore, h.KeepOwner = o.Include, o.Exclude, o.Gitignore, o.KeepOwner
+		h.Include, h.Exclude = slices.Clone(o.Include), slices.Clone(o.Exclude)
+		h.Gitignore, h.KeepOwner = o.Gitignore, o.KeepOwner
 	}
 	return Directory{graph.New(h, call("HostDirectory", hostPath))}
 }
@@ -51,7 +53,7 @@ func (d Directory) with(op graph.Op, call string, more ...*graph.Node) Directory
 // WithFile gives d with a file at a path: under its own name if the path ends in
 // a slash or leads to a directory, otherwise as what stands there.
 func (d Directory) WithFile(to string, f File, opts ...CopyOptions) Directory {
-	op := graph.Copy{To: to, From: []string{f.path}, Options: one(opts)}
+	op := graph.Copy{To: to, From: []string{literal(f.path)}, Options: one(opts)}
 	return d.with(op, call("WithFile", to), f.dir.Node())
 }
 
@@ -59,7 +61,7 @@ func (d Directory) WithFile(to string, f File, opts ...CopyOptions) Directory {
 // name.
 func (d Directory) WithFiles(to string, files []File, opts ...CopyOptions) Directory {
 	for _, f := range files {
-		op := graph.Copy{To: path.Clean("/"+to) + "/", From: []string{f.path}, Options: one(opts)}
+		op := graph.Copy{To: path.Clean("/"+to) + "/", From: []string{literal(f.path)}, Options: one(opts)}
 		d = d.with(op, call("WithFiles", to), f.dir.Node())
 	}
 	return d
@@ -77,7 +79,7 @@ func (d Directory) WithDirectory(to string, src Directory, opts ...CopyOptions) 
 // COPY of a Dockerfile does: files under their own names, contents of
 // directories.
 func (d Directory) WithCopy(to string, src Directory, from []string, opts ...CopyOptions) Directory {
-	return d.with(graph.Copy{To: to, From: from, Options: one(opts)}, call("WithCopy", to, from), src.Node())
+	return d.with(graph.Copy{To: to, From: slices.Clone(from), Options: one(opts)}, call("WithCopy", to, from), src.Node())
 }
 
 // WithNewFile gives d with a file of the given content, mode 0644 unless the
@@ -120,7 +122,7 @@ func (d Directory) WithMerged(over ...Directory) Directory {
 
 // WithChanges gives d changed by a change set.
 func (d Directory) WithChanges(c ChangeSet) Directory {
-	return d.with(graph.Merge{}, "WithChanges()", c.node)
+	return d.with(graph.Merge{}, "WithChanges()", c.Node())
 }
 
 // Diff gives what makes other of d.
@@ -142,9 +144,4 @@ func (d Directory) File(at string) File {
 // Container gives a container with d as its root and no configuration.
 func (d Directory) Container() Container {
 	return Container{root: d}
-}
-
-// ChangeSet is the difference between two directories.
-type ChangeSet struct {
-	node *graph.Node
 }

@@ -19,7 +19,9 @@ package inlay
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
@@ -54,9 +56,25 @@ func call(name string, args ...any) string {
 	return s + ")"
 }
 
+// one gives the options of a call, as a copy: what the caller does with theirs
+// later does not change the value.
 func one(opts []CopyOptions) CopyOptions {
 	if len(opts) == 0 {
 		return CopyOptions{}
 	}
-	return opts[0]
+	o := opts[0]
+	o.Include, o.Exclude = slices.Clone(o.Include), slices.Clone(o.Exclude)
+	if o.Time != nil {
+		t := *o.Time
+		o.Time = &t
+	}
+	return o
+}
+
+// literal gives a path as a pattern that only the path matches.
+func literal(p string) string {
+	if !strings.ContainsAny(p, `*?[\`) {
+		return p
+	}
+	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace(p)
 }
