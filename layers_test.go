@@ -61,8 +61,8 @@ var law = []rule{
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
-	{"cmd/inlay/internal/show", "digest tree compose engine", "how values look to people; it asks no engine"},
-	{"cmd/inlay/internal/progress", "digest tree compose engine cmd/inlay/internal/show", "how events look to people"},
+	{"cmd/inlay/internal/show", "digest tree", "how values look to people; it asks no engine"},
+	{"cmd/inlay/internal/progress", "engine cmd/inlay/internal/show", "how events look to people"},
 	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/embedded . pipeline " +
 		"internal/store cmd/inlay/internal/show cmd/inlay/internal/progress",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
