@@ -94,10 +94,10 @@ func (s attrs) time(dir int, name string, t tree.Time) error {
 	return nil
 }
 
-// pathError names the path in the tree that an error is about.
+// pathError names the path in the tree that an error is about, unless it names
+// one already.
 func pathError(op, path string, err error) error {
-	var known *fs.PathError
-	if err == nil || errors.As(err, &known) {
+	if _, known := err.(*fs.PathError); known || err == nil {
 		return err
 	}
 	return &os.PathError{Op: op, Path: path, Err: err}

@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -157,7 +159,7 @@ func TestNothingIsLeftOfATreeThatCannotBeWritten(t *testing.T) {
 				}
 				err := checkout.ToDirectory(t.Context(), mustTree(t, d), dir, b.open, checkout.DirectoryOptions{})
 				var pe *fs.PathError
-				if !errors.As(err, &pe) || pe.Path != "/in/"+name && name != "missing" {
+				if !errors.As(err, &pe) || pe.Path != "/in/"+name {
 					t.Errorf("the error does not name the path: %v", err)
 				}
 				list, _ := os.ReadDir(parent)
@@ -187,6 +189,60 @@ func TestACancelledCheckoutLeavesNothing(t *testing.T) {
 	if list, _ := os.ReadDir(parent); len(list) > 0 {
 		t.Errorf("left: %v", list)
 	}
+}
+
+func TestPathsMayBeLongerThanTheKernelTakes(t *testing.T) {
+	b := newBlobs(t)
+	d := tree.NewDraft(tree.Empty())
+	at := d
+	for range 100 {
+		at = at.MakeDir(strings.Repeat("d", 200), attr(0o755, 0, 0, 1, 0))
+	}
+	at.Put("file", b.put(t, "deep").WithAttr(attr(0o644, 0, 0, 1, 0)))
+	dir := filepath.Join(tempDir(t), "out")
+	for range 2 {
+		err := checkout.ToDirectory(t.Context(), mustTree(t, d), dir, b.open, checkout.DirectoryOptions{Existing: checkout.Replace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("find", dir, "-name", "file", "-printf", "%d %s").Output()
+		if err != nil || string(out) != "101 4" {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+}
+
+func TestWhoIsNotRootIsToldSoOrLeavesOwnersOut(t *testing.T) {
+	parent := tempDir(t)
+	if err := os.Chown(parent, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	for _, noOwner := range []string{"", "yes"} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), "INLAY_TEST_USER="+parent, "INLAY_TEST_NO_OWNER="+noOwner)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(out), "only root") != (noOwner == "") {
+			t.Errorf("%s: %v", out, err)
+		}
+	}
+}
+
+// ordinaryUser is the other process of the test above.
+func ordinaryUser(parent string) {
+	d := tree.NewDraft(tree.Empty())
+	d.Put("link", tree.Symlink{Target: "x", Attributes: attr(0o777, 7, 7, 7, 7)})
+	tr, err := d.Tree(context.Background())
+	if err == nil {
+		err = checkout.ToDirectory(context.Background(), tr, parent+"/out", nil, checkout.DirectoryOptions{NoOwner: os.Getenv("INLAY_TEST_NO_OWNER") != ""})
+	}
+	if err != nil && !errors.Is(err, checkout.ErrOwner) {
+		panic(err)
+	}
+	if err != nil {
+		os.Stdout.WriteString(err.Error())
+	}
+	os.Exit(0)
 }
 
 func TestTimesAreClampedWhenAsked(t *testing.T) {

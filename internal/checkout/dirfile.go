@@ -127,7 +127,7 @@ func (w *dirWriter) file(ctx context.Context, dir int, name string, e tree.File,
 	}
 	blob, err := w.open(ctx, e.Content)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("its content: %w", err)
 	}
 	defer blob.Close()
 	n, err = w.copy(ctx, f, blob, e.Size, buf)

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("INLAY_TEST_VICTIM"); dir != "" {
 		victim(dir)
 	}
+	if dir := os.Getenv("INLAY_TEST_USER"); dir != "" {
+		ordinaryUser(dir)
+	}
 	os.Exit(m.Run())
 }
 
