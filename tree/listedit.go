@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"slices"
 	"sort"
 )
 
@@ -63,19 +64,33 @@ func (b *listBuilder) merge(l *list, changes []change) error {
 		}
 		return nil
 	}
-	old := body.children
+	return b.mergeNames(body.children, changes)
+}
+
+// mergeNames adds the names of one chunk, changed. All of them but the first are
+// of level 0, so that they follow one another without a bound in between.
+func (b *listBuilder) mergeNames(old []Child, changes []change) error {
+	first := true
 	for len(old) > 0 || len(changes) > 0 {
 		if len(changes) == 0 || len(old) > 0 && old[0].Name < changes[0].name {
-			if err := b.add(old[0]); err != nil {
-				return err
+			if first || len(b.children) == 0 {
+				if err := b.add(old[0]); err != nil {
+					return err
+				}
+				first, old = false, old[1:]
 			}
-			old = old[1:]
+			n := len(old)
+			if len(changes) > 0 {
+				n = sort.Search(n, func(i int) bool { return old[i].Name >= changes[0].name })
+			}
+			b.children = append(slices.Grow(b.children, len(old)+2*len(changes)), old[:n]...)
+			old = old[n:]
 			continue
 		}
 		c := changes[0]
 		changes = changes[1:]
 		if len(old) > 0 && old[0].Name == c.name {
-			old = old[1:]
+			old, first = old[1:], false
 		}
 		if c.entry == nil {
 			continue
