@@ -56,6 +56,7 @@ var law = []rule{
 	{"image/registry", "digest image internal/compress", "one place for images"},
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
+	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine " +
 		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/capture/ignore internal/checkout",
 		"where all parts meet"},
