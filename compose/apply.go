@@ -88,7 +88,7 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 			at.dir.Put(name, t)
 			return nil
 		}
-		return layOver(a.ctx, sub, t)
+		return layOver(a.ctx, sub, t, enough)
 	case *tree.DirChange:
 		sub, ok, err := at.dir.Dir(a.ctx, name)
 		if err != nil {

@@ -44,7 +44,7 @@ func Put(ctx context.Context, dst tree.Tree, to, name string, e tree.Entry, o Op
 	if err := s.prepare(ctx, o); err != nil {
 		return Result{}, err
 	}
-	return copyAll(ctx, newPlanner(ctx, tree.NewDraft(dst), o), to, []source{s})
+	return copyAll(ctx, newPlanner(ctx, tree.NewDraft(dst), o, enough), to, []source{s})
 }
 
 // copyAll carries out the copies of all sources, of which there are several if

@@ -187,7 +187,7 @@ func show(tr tree.Tree) string {
 			continue
 		}
 		a := it.Entry.Attr()
-		fmt.Fprintf(&b, "%q %s %o %d %d", it.Path, it.Entry.Kind(), a.Mode, a.UID, a.ModTime.Sec)
+		fmt.Fprintf(&b, "%q %s %o %d:%d %v %v", it.Path, it.Entry.Kind(), a.Mode, a.UID, a.GID, a.ModTime, a.Xattrs)
 		switch e := it.Entry.(type) {
 		case tree.Symlink:
 			fmt.Fprintf(&b, " -> %q", e.Target)

@@ -17,7 +17,7 @@ func Merge(ctx context.Context, trees ...tree.Tree) (tree.Tree, error) {
 	t := trees[0]
 	for _, over := range trees[1:] {
 		d := tree.NewDraft(t)
-		if err := layOver(ctx, d, over); err != nil {
+		if err := layOver(ctx, d, over, enough); err != nil {
 			return tree.Tree{}, err
 		}
 		var err error
@@ -29,8 +29,8 @@ func Merge(ctx context.Context, trees ...tree.Tree) (tree.Tree, error) {
 }
 
 // layOver lays a tree over what a draft holds.
-func layOver(ctx context.Context, d *tree.Draft, t tree.Tree) error {
-	p := newPlanner(ctx, d, Options{Overlay: true})
+func layOver(ctx context.Context, d *tree.Draft, t tree.Tree, wide int64) error {
+	p := newPlanner(ctx, d, Options{Overlay: true}, wide)
 	d.SetAttr(t.Attr())
 	if err := p.merge(spot{d, "/"}, "/", t, groups{}); err != nil {
 		return err

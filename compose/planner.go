@@ -23,12 +23,12 @@ type planner struct {
 	links       map[*tree.Link][]landing
 	several     bool  // files go into the destination
 	aliased     bool  // two paths may be one: a symlink of the destination was followed, or there are several sources
-	wide        int64 // how many names make it worth to look at the destination's names instead
+	wide        int64 // see [enough]
 }
 
 // newPlanner gives the planner of a copy of one source into what d holds.
-func newPlanner(ctx context.Context, d *tree.Draft, o Options) *planner {
-	return &planner{ctx: ctx, o: o, draft: d, links: map[*tree.Link][]landing{}, wide: 64}
+func newPlanner(ctx context.Context, d *tree.Draft, o Options, wide int64) *planner {
+	return &planner{ctx: ctx, o: o, draft: d, links: map[*tree.Link][]landing{}, wide: wide}
 }
 
 // spot is a directory of the destination: its draft and its path.

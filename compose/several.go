@@ -12,6 +12,10 @@ import (
 // CopySeveral copies several sources, each a path or a pattern, as one copy: see
 // [Copy]. Files go into the destination, names of one inode stay one.
 func CopySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from []string, o Options) (Result, error) {
+	return copySeveral(ctx, dst, to, src, from, o, enough)
+}
+
+func copySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from []string, o Options, wide int64) (Result, error) {
 	var paths []string
 	for _, p := range from {
 		if !hasWildcard(p) {
@@ -42,7 +46,7 @@ func CopySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, f
 			return Result{}, err
 		}
 	}
-	p := newPlanner(ctx, tree.NewDraft(dst), o)
+	p := newPlanner(ctx, tree.NewDraft(dst), o, wide)
 	p.several = len(from) > 1 || len(sources) > 1
 	p.aliased = p.several
 	return copyAll(ctx, p, to, sources)

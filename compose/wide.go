@@ -7,6 +7,10 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
+// enough is how many names a source directory must have for it to be worth
+// looking at the destination's names instead.
+const enough = 64
+
 // mergeWide merges a directory of many names into one of fewer by looking at the
 // latter's names alone; done tells whether it did. It may only do so where the
 // order of the names does not matter: where the copy meets no symlink that it
