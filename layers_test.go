@@ -68,6 +68,7 @@ var law = []rule{
 		"internal/store cmd/inlay/internal/show cmd/inlay/internal/progress",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"bench", "", "measures the command from outside"},
+	{"interop", "", "has tests alone: the whole of Inlay beside other programs"},
 }
 
 // The yardsticks that the code is held to.
