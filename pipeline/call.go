@@ -169,6 +169,14 @@ func isHost(s string) bool {
 	return s == "." || s == ".." || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
 }
 
+// named gives a directory that an argument stands for, named as the language
+// would have it on its own.
+func (c *call) named(d inlay.Directory, word, arg string) inlay.Directory {
+	label := word + " " + quote(arg)
+	c.runner.within[label] = c
+	return inlay.DirectoryOf(relabel(nil, d.Node(), label))
+}
+
 // file gives an argument that is a file: a path of this machine or $(...).
 func (c *call) file(i int) (inlay.File, error) {
 	a := c.args[i]
@@ -184,7 +192,8 @@ func (c *call) file(i int) (inlay.File, error) {
 	case a.text == "":
 		return inlay.File{}, s.errorAt(a.at, "%s: the name of the file is empty", c.parsed.word.Name)
 	case isHost(a.text):
-		return inlay.HostFile(a.text), nil
+		dir, at := inlay.HostFile(a.text).Directory()
+		return c.named(dir, "host", a.text).File(at), nil
 	}
 	if _, err := os.Lstat(a.text); err == nil {
 		return inlay.File{}, s.errorAt(a.at, "%s: a file of this machine is written as ./%s", c.parsed.word.Name, clip(a.text))
@@ -204,7 +213,7 @@ func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bo
 		return d, false, c.runner.script.errorAt(a.at, "%s wants a file system, not %s", c.parsed.word.Name, v.kind())
 	}
 	if isHost(a.text) {
-		return inlay.HostDirectory(a.text, o), true, nil
+		return c.named(inlay.HostDirectory(a.text, o), "host", a.text), true, nil
 	}
 	p, err := engine.ParsePlace(a.text)
 	if err != nil {
@@ -213,8 +222,7 @@ func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bo
 	if p.Scheme == engine.SchemeScratch {
 		return inlay.Scratch(), false, nil
 	}
-	from := inlay.From(a.text).Root()
-	return inlay.DirectoryOf(relabel(nil, from.Node(), "from "+quote(a.text))), false, nil
+	return c.named(inlay.From(a.text).Root(), "from", a.text), false, nil
 }
 
 // copyOptions reads the flags that copying words share.

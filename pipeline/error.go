@@ -1,8 +1,11 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -40,8 +43,8 @@ func (s *Script) errorAt(p Pos, format string, args ...any) error {
 type CallError struct {
 	Name string // of the script's file; "" for a command line
 	Pos  Pos    // of the word
-	Word string
-	Err  error // names the word's arguments, or gets its name put before it
+	Word string // with its arguments, where they tell more
+	Err  error  // names the word's arguments, or gets its name put before it
 
 	named bool
 }
@@ -52,10 +55,23 @@ func (e *CallError) Error() string {
 	if !e.named {
 		text = e.Word + ": " + text
 	}
+	var call *graph.CallError
+	if exec, ok := asExec(e.Err); ok && errors.As(e.Err, &call) { // the call has the arguments already
+		text = fmt.Sprintf("%s: exited with code %d", call.Call, exec.ExitCode)
+		if exec.Reason != "" {
+			text = call.Call + ": " + exec.Reason
+		}
+	}
 	if e.Name != "" {
 		text = fmt.Sprintf("%s:%s: %s", e.Name, e.Pos, text)
 	}
 	return text
+}
+
+func asExec(err error) (*engine.ExecError, bool) {
+	var exec *engine.ExecError
+	ok := errors.As(err, &exec)
+	return exec, ok
 }
 
 // Unwrap gives the error itself.

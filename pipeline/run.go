@@ -29,7 +29,7 @@ type Environment struct {
 // *[CallError]; what is found only now to be wrong with the script itself is a
 // *[SyntaxError].
 func (s *Script) Run(ctx context.Context, e Environment) error {
-	r := &runner{script: s, env: e, vars: map[string]value{}, labels: map[string]*call{}, made: map[*graph.Node]engine.Result{}}
+	r := &runner{script: s, env: e, vars: map[string]value{}, labels: map[string]*call{}, within: map[string]*call{}, made: map[*graph.Node]engine.Result{}}
 	for _, st := range s.stmts {
 		if err := r.statement(ctx, st); err != nil {
 			return err
@@ -44,6 +44,7 @@ type runner struct {
 	env    Environment
 	vars   map[string]value
 	labels map[string]*call // by how the nodes of the call are named
+	within map[string]*call // by how nodes are named that arguments of the call stand for
 	made   map[*graph.Node]engine.Result
 }
 
@@ -152,6 +153,8 @@ func (r *runner) failed(c *call, err error) error {
 	if errors.As(err, &ge) {
 		if made, ok := r.labels[ge.Call]; ok {
 			e.Pos, e.Word, e.named = made.parsed.at, made.parsed.word.Name, true
+		} else if made, ok := r.within[ge.Call]; ok {
+			e.Pos, e.Word = made.parsed.at, made.label()
 		}
 	}
 	return e

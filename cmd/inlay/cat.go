@@ -22,7 +22,7 @@ func (a *app) catCommand() *cobra.Command {
 			"sequences but colours are left out, unless --raw is given; elsewhere bytes are as they are.\n\n" + sources,
 		Example: `  inlay cat debian:12 /etc/os-release
   inlay cat oci:out /usr/bin/tool > tool`,
-		Args:              arguments(2, -1),
+		Args:              sourced(1, 2, -1),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {

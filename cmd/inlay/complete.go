@@ -48,7 +48,7 @@ func (a *app) completePipeline(cmd *cobra.Command, args []string, typed string) 
 	if len(args) > 0 {
 		return nil, none
 	}
-	start := max(strings.LastIndexByte(typed, '|'), strings.LastIndex(typed, "$(")+1, strings.LastIndexByte(typed, '\n')) + 1
+	start := strings.LastIndexAny(typed, "|(\n") + 1
 	first := start == 0 || typed[start-1] != '|'
 	rest := typed[start:]
 	word := strings.TrimLeft(rest, " ")

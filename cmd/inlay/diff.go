@@ -23,7 +23,7 @@ func (a *app) diffCommand() *cobra.Command {
 		Example: `  inlay diff debian:12 oci:out
   inlay diff --stat dir:./before dir:./after
   inlay diff --json a b`,
-		Args:              arguments(2, 2),
+		Args:              sourced(2, 2, 2),
 		ValidArgsFunction: a.completeSources(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {

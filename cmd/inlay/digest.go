@@ -19,7 +19,7 @@ func (a *app) digestCommand() *cobra.Command {
 			"SHA-256 of what it holds.\n\n" + sources,
 		Example: `  inlay digest debian:12
   inlay digest oci:out /usr/bin/tool`,
-		Args:              arguments(1, 2),
+		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {

@@ -20,7 +20,7 @@ func (a *app) exportCommand() *cobra.Command {
   inlay export debian:12 tar:- | tar t
   inlay export --existing replace oci:out dir:./rootfs
   inlay export --all-platforms tool oci-archive:tool.tar`,
-		Args:              arguments(2, 2),
+		Args:              sourced(1, 2, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := destination(args[1])
@@ -63,9 +63,6 @@ func (w *writer) run(ctx context.Context, a *app, src string, to engine.Place) e
 		o.Compression = engine.Uncompressed
 	default:
 		return usageErrorf("--compression %s: want gzip, zstd or none", w.compression)
-	}
-	if _, err := place(src); err != nil {
-		return err
 	}
 	return a.with(ctx, false, func(ctx context.Context, s *session) error {
 		r, err := s.result(ctx, src, w.platform)

@@ -23,7 +23,7 @@ func (a *app) findCommand() *cobra.Command {
   inlay find debian:12 '/usr/**/tmate'
   inlay find -type l debian:12 /bin/
   inlay find --type f,d --null oci:out /opt | xargs -0 -n1 echo`,
-		Args:              arguments(1, 2),
+		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {

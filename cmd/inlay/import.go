@@ -19,7 +19,7 @@ func (a *app) importCommand() *cobra.Command {
   inlay import docker-archive:image.tar tool:latest
   inlay import dir:./rootfs root
   curl -s https://example.org/root.tar.gz | inlay import tar:- root`,
-		Args:              arguments(2, 2),
+		Args:              sourced(1, 2, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, err := place(args[0])
@@ -29,9 +29,7 @@ func (a *app) importCommand() *cobra.Command {
 			if err := embedded.CheckName(args[1]); err != nil {
 				return usageError{err}
 			}
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
-				return s.imports(ctx, from, args[1], o)
-			})
+			return a.imports(cmd.Context(), from, args[1], o)
 		},
 	}
 	importFlags(c, &o)
@@ -45,15 +43,21 @@ func importFlags(c *cobra.Command, o *embedded.ImportOptions) {
 }
 
 // imports is import and pull.
-func (s *session) imports(ctx context.Context, from engine.Place, name string, o embedded.ImportOptions) error {
+func (a *app) imports(ctx context.Context, from engine.Place, name string, o embedded.ImportOptions) error {
 	if o.AllPlatforms && o.Platform != "" {
 		return usageErrorf("--platform and --all-platforms exclude each other")
 	}
-	o.Progress = s.display
-	i, err := s.embedded.Import(ctx, from, name, o)
-	if err != nil {
-		return err
-	}
+	return a.with(ctx, false, func(ctx context.Context, s *session) error {
+		o.Progress = s.display
+		i, err := s.embedded.Import(ctx, from, name, o)
+		if err != nil {
+			return err
+		}
+		return s.imported(i)
+	})
+}
+
+func (s *session) imported(i embedded.Imported) error {
 	if s.json {
 		v := map[string]any{"name": i.Name, "tree": i.Tree.String(), "platforms": i.Platforms, "layers": i.Layers, "entries": i.Entries, "bytes": i.Bytes}
 		if i.Image != nil {

@@ -19,7 +19,7 @@ func (a *app) lsCommand() *cobra.Command {
   inlay ls -l oci:out /usr/bin
   inlay ls -ld debian:12 /bin
   inlay ls -R --json dir:./rootfs`,
-		Args:              arguments(1, 2),
+		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {

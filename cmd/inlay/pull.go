@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/spf13/cobra"
@@ -24,9 +22,7 @@ func (a *app) pullCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
-				return s.imports(ctx, from, args[0], o)
-			})
+			return a.imports(cmd.Context(), from, args[0], o)
 		},
 	}
 	importFlags(c, &o)

@@ -11,7 +11,7 @@ func (a *app) pushCommand() *cobra.Command {
 			"Credentials are those of docker: its config.json and its helpers.\n\n" + sources,
 		Example: `  inlay push oci:out registry.example.org/tool:1
   inlay push --all-platforms tool localhost:5000/tool:1`,
-		Args:              arguments(2, 2),
+		Args:              sourced(1, 2, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := reference(args[1])

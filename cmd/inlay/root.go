@@ -98,6 +98,22 @@ func arguments(least, most int) cobra.PositionalArgs {
 	}
 }
 
+// sourced checks the number of arguments, and that the first n can be a SRC.
+func sourced(n, least, most int) cobra.PositionalArgs {
+	count := arguments(least, most)
+	return func(cmd *cobra.Command, args []string) error {
+		if err := count(cmd, args); err != nil {
+			return err
+		}
+		for _, src := range args[:n] {
+			if _, err := place(src); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // jsonFlag gives a command the flag --json.
 func (a *app) jsonFlag(c *cobra.Command) *cobra.Command {
 	c.Flags().BoolVar(&a.json, "json", false, "write JSON")

@@ -21,7 +21,7 @@ func (a *app) statCommand() *cobra.Command {
 		Example: `  inlay stat debian:12 /bin
   inlay stat -L debian:12 /bin
   inlay stat --json oci:out /usr/bin/tool`,
-		Args:              arguments(1, 2),
+		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {

@@ -19,7 +19,7 @@ func (a *app) treeCommand() *cobra.Command {
 		Long:  "Show the directory at PATH with all below it. Directories whose entries are left out\nby --depth tell how many they hold.\n\n" + sources,
 		Example: `  inlay tree --depth 1 debian:12
   inlay tree oci:out /opt`,
-		Args:              arguments(1, 2),
+		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if depth < 0 {
