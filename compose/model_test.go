@@ -265,6 +265,9 @@ func (c *copier) one(to string, n *node, name string, into bool) error {
 	if s.last != nil {
 		return c.put(s.dirs[len(s.dirs)-1], s.path(), n)
 	}
+	if len(s.missing) == 0 { // an overlay's file onto a directory
+		return c.put(s.dirs[len(s.dirs)-2], s.path(), n)
+	}
 	at := c.parents(s, len(s.missing)-1)
 	return c.put(at, s.path(), n)
 }

@@ -13,13 +13,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// rounds is how often each of a hundred checks repeats itself: n times, or a
-// hundred times as often when INLAY_LONG is set.
-func rounds(n int) int {
+// check checks a law n times a hundred cases, or n times 2,000 when INLAY_LONG
+// is set.
+func check(t *testing.T, n int, law func(*rapid.T)) {
 	if os.Getenv("INLAY_LONG") != "" {
-		return n * 100
+		n *= 20
 	}
-	return n
+	for range n {
+		rapid.Check(t, law)
+		if t.Failed() {
+			return
+		}
+	}
 }
 
 // genCopy draws destinations, sources and options that all of section 3 has.
@@ -52,9 +57,9 @@ func byPath(a, b compose.Replacement) int { return strings.Compare(a.Path, b.Pat
 
 func TestCopyIsWhatTheModelDoes(t *testing.T) {
 	copied := 0
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, 10, func(t *rapid.T) {
 		ctx := context.Background()
-		for range rounds(4) {
+		{
 			d, s := genTree(t), genTree(t)
 			if rapid.IntRange(0, 9).Draw(t, "itself") == 0 {
 				s = d
@@ -96,9 +101,9 @@ func TestCopyIsWhatTheModelDoes(t *testing.T) {
 }
 
 func TestMergeIsWhatTheModelDoes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, 10, func(t *rapid.T) {
 		ctx := context.Background()
-		for range rounds(4) {
+		{
 			a, b := genTree(t), genTree(t)
 			m, err := modelCopy(modelOf(a), "/", modelOf(b), []string{"/"}, compose.Options{Overlay: true})
 			if err != nil {
@@ -140,8 +145,8 @@ func genChanges(t *rapid.T, depth int) *tree.DirChange {
 }
 
 func TestApplyIsWhatTheModelDoes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		for range rounds(4) {
+	check(t, 10, func(t *rapid.T) {
+		{
 			a, c := genTree(t), genChanges(t, 3)
 			got, err := compose.Apply(context.Background(), a, tree.ChangeSet{Root: c})
 			if err != nil {
