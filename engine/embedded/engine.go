@@ -237,6 +237,7 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 		BlobsDir: e.store.BlobsDir(),
 		RootsDir: e.store.Roots(),
 		Method:   e.options.Root,
+		Private:  true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare to mount trees: %w", err)

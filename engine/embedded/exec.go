@@ -235,7 +235,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
 	p.Stdout, p.Stderr = out.stdout, out.stderr
-	exit, err := runtime.Run(ctx, runtime.Config{Program: program, StateDir: e.stateDir()}, p)
+	exit, err := runtime.Run(ctx, runtime.Config{Program: program, StateDir: e.stateDir(), Enter: roots.Enter}, p)
 	if flushErr := out.flush(); err == nil {
 		err = flushErr
 	}

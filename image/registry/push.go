@@ -288,7 +288,7 @@ func (r *Repository) do(ctx context.Context, c call) (*http.Response, error) {
 	if c.push {
 		scope += ",push"
 	}
-	ctx = docker.WithScope(ctx, scope)
+	ctx = docker.WithScope(quiet(ctx), scope)
 	if c.from != "" {
 		ctx = docker.ContextWithAppendPullRepositoryScope(ctx, c.from)
 	}

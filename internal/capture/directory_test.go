@@ -42,9 +42,9 @@ func TestDirectoryIsWhatIsOnDisk(t *testing.T) {
 }
 
 func TestDirectoryOfDebianIsWhatIsOnDisk(t *testing.T) {
-	const debian = "/var/tmp/dev/debian"
-	if _, err := os.Stat(debian); err != nil || os.Geteuid() != 0 {
-		t.Skip("needs root and a Debian root made by debootstrap at " + debian)
+	debian := os.Getenv("INLAY_TEST_DEBIAN")
+	if debian == "" || os.Geteuid() != 0 {
+		t.Skip("needs root, and a Debian root made by debootstrap in INLAY_TEST_DEBIAN")
 	}
 	tr, _, err := capture.Directory(t.Context(), debian, hasher{}, capture.Options{})
 	if err != nil {

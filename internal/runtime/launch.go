@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -24,7 +23,8 @@ func signal(n int) syscall.Signal { return syscall.Signal(n) }
 const maxReport = 1 << 20
 
 // launch starts inlay-runc, hands it the request and the streams of p, and waits
-// until it and everything below it is gone. The report is nil when inlay-runc was
+// until it and everything below it is gone. The calling goroutine is locked to
+// its thread. The report is nil when inlay-runc was
 // killed.
 func launch(ctx context.Context, program string, p *Process, request *wire.Request) (*wire.Report, error) {
 	message, err := json.Marshal(request)
@@ -63,11 +63,9 @@ func launch(ctx context.Context, program string, p *Process, request *wire.Reque
 			theirs = append(theirs, stdin.(*os.File))
 		}
 	}
-	release, err := startSupervised(cmd)
-	if err != nil {
+	if err := startSupervised(cmd); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", program, err)
 	}
-	defer release()
 	for _, f := range theirs {
 		f.Close()
 	}
@@ -103,27 +101,14 @@ func parseReport(reply []byte, ioErr, waitErr error) (*wire.Report, error) {
 }
 
 // startSupervised starts cmd as the first process of a new pid namespace, to be
-// killed with this process. The kernel ties that to the starting thread, so one
-// thread is kept until release is called.
-func startSupervised(cmd *exec.Cmd) (release func(), err error) {
+// killed with the calling thread, which the caller keeps until cmd has ended.
+func startSupervised(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,
 		Setpgid:    true, // ^C at the user's terminal is the engine's to handle
 	}
-	started := make(chan error)
-	done := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		started <- cmd.Start()
-		<-done
-	}()
-	if err := <-started; err != nil {
-		close(done)
-		return nil, err
-	}
-	return func() { close(done) }, nil
+	return cmd.Start()
 }
 
 // end asks every process of the container to end, and after grace ends them.

@@ -20,7 +20,7 @@ import (
 // killed.
 func victim(stateDir string) {
 	p := runtime.Process{
-		Root: os.Getenv("INLAY_TEST_ROOT"),
+		Root: os.Getenv("INLAY_TEST_VICTIM_ROOT"),
 		Args: []string{"/bin/sh", "-c", os.Getenv("INLAY_TEST_SCRIPT")},
 		Env:  []string{"PATH=" + runtime.DefaultPath}, Stdout: os.Stdout, Stderr: os.Stderr,
 	}
@@ -35,7 +35,7 @@ func startVictim(t *testing.T, e *env, script string) *exec.Cmd {
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "INLAY_TEST_VICTIM="+e.config.StateDir, "INLAY_TEST_ROOT="+e.root,
+	cmd.Env = append(os.Environ(), "INLAY_TEST_VICTIM="+e.config.StateDir, "INLAY_TEST_VICTIM_ROOT="+e.root,
 		"INLAY_TEST_SCRIPT="+script, "INLAY_RUNC="+program)
 	must(t, cmd.Start())
 	up := filepath.Join(e.root, "tmp/up")
@@ -141,7 +141,7 @@ func TestAnEngineKilledAtAnyMomentLeavesNoProcess(t *testing.T) {
 	before := cgroups()
 	for i := range 25 {
 		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), "INLAY_TEST_VICTIM="+e.config.StateDir, "INLAY_TEST_ROOT="+e.root,
+		cmd.Env = append(os.Environ(), "INLAY_TEST_VICTIM="+e.config.StateDir, "INLAY_TEST_VICTIM_ROOT="+e.root,
 			"INLAY_TEST_SCRIPT=sleep "+mark, "INLAY_RUNC="+program)
 		must(t, cmd.Start())
 		time.Sleep(time.Duration(i*4) * time.Millisecond)
