@@ -12,7 +12,7 @@ import (
 
 // nameOf gives names of which many are of high levels, so that small
 // directories have chunks of several levels.
-func levelled(t *testing.T) [][]string {
+func levelled(t testing.TB) [][]string {
 	t.Helper()
 	out := make([][]string, 3)
 	for i := 0; len(out[2]) < 6; i++ {
