@@ -58,6 +58,7 @@ type Replacement struct {
 	Path string
 	Was  tree.Kind
 	Now  tree.Kind
-	// Entries is how many entries are gone: 1, and those below a directory.
+	// Entries is how many entries are gone: 1, and those below a directory,
+	// without what the same copy had merged into it.
 	Entries int64
 }

@@ -89,6 +89,15 @@ func TestCopyIsWhatTheModelDoes(t *testing.T) {
 				if want := m.root.tree(); r.Tree.Digest() != want.Digest() {
 					t.Fatalf("wide %d: %q to %q, %+v\ndestination:\n%s\nsource:\n%s\ngot:\n%s\nwant:\n%s", wide, from, to, o, show(d), show(s), show(r.Tree), show(want))
 				}
+				if len(from) > 1 || slices.ContainsFunc(r.Placements, func(p compose.Placement) bool { return len(p.Hops) > 0 }) {
+					// What the copy itself put there is counted by the model alone.
+					for i := range r.Replaced {
+						r.Replaced[i].Entries = 0
+					}
+					for i := range m.replaced {
+						m.replaced[i].Entries = 0
+					}
+				}
 				slices.SortStableFunc(r.Replaced, byPath)
 				slices.SortStableFunc(m.replaced, byPath)
 				if !slices.Equal(r.Replaced, m.replaced) {
