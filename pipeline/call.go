@@ -42,6 +42,9 @@ func (c *call) do(ctx context.Context) (value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.in == nil && len(c.args) > 0 && c.args[0].value != nil {
+		return v, nil // from $(...): what has its names already
+	}
 	switch v := v.(type) {
 	case system:
 		var before *graph.Node

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/inlaybuild/inlay"
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
@@ -85,7 +84,7 @@ func execWord(f func(*call, *engine.Exec) Output) func(context.Context, *call) (
 			return nil, err
 		}
 		if r.Exec == nil {
-			return nil, inlay.ErrNoExec
+			return nil, errors.New("no process ran before it: use with-exec")
 		}
 		return c.in, c.print(ctx, f(c, r.Exec))
 	}

@@ -34,12 +34,11 @@ func (a *app) report(ctx context.Context, err error) int {
 		return 1
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintf(a.stderr, "inlay: %v; nothing was left half-made\n", context.Cause(ctx))
+		fmt.Fprintf(a.stderr, "inlay: %v\n", context.Cause(ctx))
 		return 1
 	}
-	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintf(a.stderr, "inlay: %s\n", show.Clean(line, false))
-	}
+	text := strings.ReplaceAll(strings.TrimRight(err.Error(), "\n"), "\n", "; ")
+	fmt.Fprintf(a.stderr, "inlay: %s\n", show.Clean(text, false))
 	var usage usageError
 	var syntax *pipeline.SyntaxError
 	var exec *engine.ExecError

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"strings"
 
 	"github.com/inlaybuild/inlay"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/tree"
 	"github.com/spf13/cobra"
 )
@@ -52,7 +54,8 @@ func (s *session) result(ctx context.Context, src, platform string) (engine.Resu
 	if err != nil {
 		return engine.Result{}, err
 	}
-	return s.client.Resolve(ctx, inlay.From(p.String(), inlay.FromOptions{Platform: platform}).Node())
+	n := inlay.From(p.String(), inlay.FromOptions{Platform: platform}).Node()
+	return s.client.Resolve(ctx, graph.New(n.Op(), p.String(), n.Inputs()...))
 }
 
 // at resolves a SRC, and a path in it.
@@ -73,7 +76,7 @@ func entryAt(ctx context.Context, t tree.Tree, path string, follow tree.Follow) 
 		return nil, err
 	}
 	if found.Entry == nil {
-		return nil, &fs.PathError{Op: "find", Path: path, Err: fs.ErrNotExist}
+		return nil, fmt.Errorf("%w; the nearest directory that exists is %s", &fs.PathError{Op: "find", Path: path, Err: fs.ErrNotExist}, found.Nearest)
 	}
 	if strings.HasSuffix(path, "/") && found.Entry.Kind() != tree.KindDirectory {
 		return nil, &fs.PathError{Op: "find", Path: path, Err: tree.ErrNotDirectory}

@@ -123,13 +123,13 @@ func (l *live) lines(most int) []string {
 			continue
 		}
 		if s.number > 0 {
-			out = append(out, fmt.Sprintf("%c %s  %s", spin, s.call, seconds(took)))
+			out = append(out, fmt.Sprintf("%c %s %s", spin, seconds(took), s.call))
 		}
 		for _, p := range s.parts {
 			if s.number > 0 {
 				out = append(out, "  "+part(p))
 			} else {
-				out = append(out, fmt.Sprintf("%c %s  %s", spin, part(p), seconds(took)))
+				out = append(out, fmt.Sprintf("%c %s %s", spin, seconds(took), part(p)))
 			}
 		}
 	}

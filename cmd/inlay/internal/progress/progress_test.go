@@ -1,0 +1,238 @@
+package progress
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// clock is a time that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+var story = []engine.Event{
+	engine.StepStarted{Step: 0, Op: "from", Call: "from a"},
+	engine.StepEnded{Step: 0, Cached: true},
+	engine.StepStarted{Step: 1, Op: "with-exec", Call: "with-exec x"},
+	engine.Output{Step: 1, Data: []byte("one\npart")},
+	engine.Output{Step: 1, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
+	engine.Output{Step: 1, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
+	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13}},
+	engine.StepEnded{Step: 1, Err: errors.New("oh"), Took: 2 * time.Second},
+}
+
+func TestPlainIsLinesForALog(t *testing.T) {
+	var b bytes.Buffer
+	p := newPlain(&b, true)
+	for _, e := range story {
+		p.Event(e)
+	}
+	p.Close()
+	want := `#1 from a: cached
+#2 with-exec x
+#2 | one
+#2 | err
+#2 | partly
+#2 | 100%
+warning: /a/b, a directory with 12 entries, was replaced by a file
+#2 | no end
+#2 with-exec x: failed after 2.0s
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestPlainTellsOfWhatTakesOverASecond(t *testing.T) {
+	var b bytes.Buffer
+	c := &clock{now: time.Unix(0, 0)}
+	p := newPlain(&b, false)
+	p.board.now = c.read
+	p.Event(engine.StepStarted{Step: 0, Call: "from a"})
+	p.Event(engine.Progress{Step: 0, What: "unpack", Done: 1 << 20, Total: 4 << 20, Count: 2})
+	p.look()
+	if b.Len() > 0 {
+		t.Errorf("too early: %s", &b)
+	}
+	c.move(1100 * time.Millisecond)
+	p.look()
+	c.move(time.Second) // too early for another line
+	p.look()
+	c.move(5 * time.Second)
+	p.Event(engine.Progress{Step: -1, What: "tar:x", Done: 5, Count: 1})
+	p.look()
+	p.Event(engine.StepEnded{Step: 0, Took: 8 * time.Second})
+	p.Close()
+	want := `#1 from a
+#1 unpack 1.0 MiB of 4.0 MiB (2), 1.1s
+#1 unpack 1.0 MiB of 4.0 MiB (2), 7.1s
+#1 from a: done 8.0s
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestShortStepsOfALookAreNotWorthALine(t *testing.T) {
+	var b bytes.Buffer
+	p := newPlain(&b, false)
+	for _, e := range story[:2] {
+		p.Event(e)
+	}
+	p.Close()
+	if b.Len() > 0 {
+		t.Error(b.String())
+	}
+}
+
+// fakeScreen is a terminal of the sequences that live lines use.
+type fakeScreen struct {
+	lines []string
+	bad   []string
+}
+
+var sequences = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
+func (s *fakeScreen) Write(b []byte) (int, error) {
+	text := string(b)
+	for text != "" {
+		if loc := sequences.FindStringIndex(text); loc != nil && loc[0] == 0 {
+			seq := text[:loc[1]]
+			text = text[loc[1]:]
+			var n int
+			switch seq[len(seq)-1] {
+			case 'm':
+			case 'A':
+				fmt.Sscanf(seq, "\x1b[%dA", &n)
+				if n > len(s.lines) {
+					s.bad = append(s.bad, "up too far")
+					n = len(s.lines)
+				}
+				s.lines = s.lines[:len(s.lines)-n] // J follows at once
+			case 'J':
+				if seq != "\x1b[J" {
+					s.bad = append(s.bad, fmt.Sprintf("%q", seq))
+				}
+			default:
+				s.bad = append(s.bad, fmt.Sprintf("%q", seq))
+			}
+			continue
+		}
+		text = strings.TrimPrefix(text, "\r")
+		if i := strings.IndexByte(text, '\n'); i >= 0 && !strings.HasPrefix(text, "\x1b") {
+			s.lines = append(s.lines, sequences.ReplaceAllString(text[:i], ""))
+			text = text[i+1:]
+		}
+	}
+	return len(b), nil
+}
+
+func TestLiveLinesComeAndGoBelowWhatStays(t *testing.T) {
+	s := &fakeScreen{}
+	c := &clock{now: time.Unix(0, 0)}
+	l := newLive(s, func() (int, int) { return 40, 10 }, true)
+	l.board.now = c.read
+	l.tick.end() // drawn by hand
+	l.Event(story[0])
+	l.redraw()
+	l.Event(story[1])
+	l.Event(story[2])
+	l.Event(engine.Progress{Step: 1, What: "unpack", Done: 512, Total: 1024, Count: 3})
+	l.redraw()
+	if got := strings.Join(s.lines, "\n"); got != "✓ from a cached" {
+		t.Errorf("young: %s", got)
+	}
+	c.move(time.Second)
+	l.redraw()
+	if got := strings.Join(s.lines, "\n"); !strings.HasPrefix(got, "✓ from a cached\n") || !strings.HasSuffix(got, " 1.0s with-exec x\n  unpack 512 B of 1.0 KiB (3)") {
+		t.Errorf("live: %s", got)
+	}
+	for _, e := range story[3:] {
+		l.Event(e)
+		l.redraw()
+	}
+	for i := range 20 {
+		l.Event(engine.StepStarted{Step: 10 + i, Call: "with-file " + strings.Repeat("x", 60)})
+	}
+	c.move(time.Second)
+	l.redraw()
+	if len(s.lines) > 10+8 || !strings.HasSuffix(s.lines[len(s.lines)-1], "more") {
+		t.Errorf("%d lines: %q", len(s.lines), s.lines)
+	}
+	for _, line := range s.lines[len(s.lines)-8:] {
+		if n := len([]rune(line)); n > 39 {
+			t.Errorf("%d wide: %s", n, line)
+		}
+	}
+	l.Close()
+	want := `✓ from a cached
+  with-exec x
+  │ one
+  │ err
+  │ partly
+  │ 100%
+warning: /a/b, a directory with 12 entries, was replaced by a file
+  │ no end
+✗ with-exec x failed after 2.0s`
+	if got := strings.Join(s.lines, "\n"); got != want || len(s.bad) > 0 {
+		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, s.bad)
+	}
+}
+
+func TestJSONIsOneObjectForEachEvent(t *testing.T) {
+	var b bytes.Buffer
+	j := &jsonLines{w: &b}
+	for _, e := range story {
+		j.Event(e)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != len(story) {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil || v["event"] == "" {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestALineThatDoesNotEndIsCut(t *testing.T) {
+	var l lines
+	var got []int
+	for range 100 {
+		l.add(bytes.Repeat([]byte("x"), 1000), func(s string) { got = append(got, len(s)) })
+	}
+	l.flush(func(s string) { got = append(got, len(s)) })
+	sum := 0
+	for _, n := range got {
+		sum += n
+	}
+	if sum != 100000 || len(l.kept) > maxLine || len(got) < 5 {
+		t.Error(sum, got)
+	}
+}
