@@ -23,7 +23,6 @@ import (
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/image/registry"
 	"github.com/inlaybuild/inlay/internal/checkout"
-	"github.com/inlaybuild/inlay/internal/runtime"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -228,11 +227,9 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 	if e.roots != nil {
 		return e.roots, nil
 	}
-	// What killed engines left of processes and secrets.
-	if _, err := runtime.Sweep(e.stateDir()); err != nil {
-		return nil, fmt.Errorf("clear up after dead processes: %w", err)
+	if err := e.sweep(ctx); err != nil {
+		return nil, err
 	}
-	sweepSecrets()
 	r, err := checkout.New(ctx, checkout.Options{
 		BlobsDir: e.store.BlobsDir(),
 		RootsDir: e.store.Roots(),

@@ -13,6 +13,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/enginetest"
 	"github.com/inlaybuild/inlay/internal/checkout"
 	"github.com/inlaybuild/inlay/internal/runtime"
+	"github.com/inlaybuild/inlay/internal/store"
 )
 
 // TestMain builds inlay-runc once for all tests of the package, unless
@@ -100,3 +101,8 @@ func TestExecLaws(t *testing.T) {
 		})
 	}
 }
+
+var (
+	exportDefault engine.ExportOptions
+	collectAll    = store.GCOptions{KeepRuns: -1}
+)

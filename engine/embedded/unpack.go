@@ -71,7 +71,7 @@ func (e *Engine) unpack(ctx context.Context, img image.Image, p progress) (rec i
 func layersKey(layers []image.Layer) digest.Digest {
 	b := []byte("inlay layers 1\n")
 	for _, l := range layers {
-		b = fmt.Appendf(b, "%s %s\n", l.Digest, l.DiffID)
+		b = fmt.Appendf(b, "%s %d %s\n", l.Digest, l.Size, l.DiffID)
 	}
 	return digest.Of(b)
 }
