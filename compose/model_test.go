@@ -189,7 +189,6 @@ type copier struct {
 	root     *node
 	o        compose.Options
 	inodes   map[*node]*node // of the source, to those of the result
-	old      map[*node]bool  // what the destination had, by directory
 	forbid   []string
 	replaced []compose.Replacement
 }

@@ -87,6 +87,9 @@ func kernelResolve(t *testing.T, root int, dir, p string, follow tree.Follow) (s
 		how.Flags |= unix.O_NOFOLLOW
 	}
 	fd, err := unix.Openat2(root, p, how)
+	for errors.Is(err, unix.EAGAIN) { // something was renamed meanwhile, anywhere
+		fd, err = unix.Openat2(root, p, how)
+	}
 	if errors.Is(err, unix.ENOSYS) {
 		t.Skip("this kernel has no openat2")
 	}
