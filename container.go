@@ -52,10 +52,11 @@ func (c Container) with(d Directory) Container {
 	return c
 }
 
-// WithRoot gives the container with another file system.
+// WithRoot gives the container with another file system, and its own
+// configuration.
 func (c Container) WithRoot(d Directory) Container {
-	op := graph.Copy{To: "/", From: []string{"/"}, Options: CopyOptions{Contents: true, Existing: "replace"}}
-	return c.with(c.root.with(op, "WithRoot()", d.Node()))
+	emptied := c.root.with(graph.Remove{Paths: []string{"/*"}}, "WithRoot()")
+	return c.with(emptied.with(graph.Merge{}, "WithRoot()", d.Node())) // the root's attributes are d's too
 }
 
 // WithFile is [Directory.WithFile] of the root.

@@ -142,6 +142,20 @@ func TestValuesDoNotChange(t *testing.T) {
 	}
 }
 
+func TestWithRootIsTheOtherRootToTheLastAttribute(t *testing.T) {
+	c := open(t)
+	d := inlay.HostDirectory(t.TempDir()).WithNewFile(".hidden", "1")
+	old := inlay.Scratch().WithNewFile("a", "1").WithNewFile(".b", "2").Container().WithEnv("A", "1")
+	want, err := d.Digest(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Resolve(t.Context(), old.WithRoot(d).Node())
+	if err != nil || r.Tree.Digest() != want || len(r.Config.Run().Env) != 1 {
+		t.Errorf("got %s, want %s (%v)", r.Tree.Digest(), want, err)
+	}
+}
+
 func TestPathsOfFilesAreNoPatterns(t *testing.T) {
 	c := open(t)
 	d := inlay.Scratch().WithNewFile(`a*`, "star").WithNewFile("ab", "b").WithNewFile(`[x]\?`, "odd")

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
-	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/checkout"
@@ -75,8 +75,7 @@ func (m *mounts) tree(ctx context.Context, g graph.Mount) (string, error) {
 			return "", err
 		}
 		if r.Entry == nil {
-			_, err := compose.Subtree(ctx, t, g.Path)
-			return "", err
+			return "", &fs.PathError{Op: "mount", Path: g.Path, Err: fmt.Errorf("%w; the nearest directory that exists is %s", fs.ErrNotExist, r.Nearest)}
 		}
 		at = r.Path
 	}

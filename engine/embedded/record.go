@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -60,8 +61,11 @@ func (n named) roots() (store.Record, error) {
 
 func readNamed(r store.Record) (named, error) {
 	var n named
-	if err := json.Unmarshal(r.Data, &n); err != nil || len(n.Images) == 0 {
-		return n, fmt.Errorf("the record of an image is not understood (%w); import it again", err)
+	if err := json.Unmarshal(r.Data, &n); err != nil {
+		return n, fmt.Errorf("the record of an image is not understood (%w): import it again", err)
+	}
+	if len(n.Images) == 0 {
+		return n, errors.New("the record of an image names none: import it again")
 	}
 	return n, nil
 }
