@@ -64,9 +64,9 @@ func whoMask(who string) tree.Mode {
 		case 'g':
 			m |= 0o2070
 		case 'o':
-			m |= 0o0007
+			m |= 0o1007
 		case 'a':
-			m |= 0o6777
+			m |= 0o7777
 		}
 	}
 	return m
@@ -78,7 +78,7 @@ func (c *ModeChange) Of(m tree.Mode, isDir bool) tree.Mode {
 		return c.mode
 	}
 	for _, cl := range c.clauses {
-		bits := cl.bits(m, isDir) & (cl.who | tree.Sticky)
+		bits := cl.bits(m, isDir) & cl.who
 		switch cl.op {
 		case '+':
 			m |= bits
@@ -89,11 +89,7 @@ func (c *ModeChange) Of(m tree.Mode, isDir bool) tree.Mode {
 			if isDir {
 				keep = m & (tree.SetUID | tree.SetGID) // as GNU chmod does
 			}
-			clear := cl.who
-			if cl.who&0o7 != 0 {
-				clear |= tree.Sticky
-			}
-			m = m&^clear | bits | keep
+			m = m&^cl.who | bits | keep
 		}
 	}
 	return m

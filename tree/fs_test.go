@@ -41,13 +41,14 @@ func TestTheViewKeepsTheLawsOfTheStandardLibrary(t *testing.T) {
 		var paths []string
 		var fill func(d *tree.Draft, at string, depth int)
 		fill = func(d *tree.Draft, at string, depth int) {
+			d.Put("target", c.file("of links"))
 			for _, n := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b.txt", "ü", "d", ".x", "[y"}), 0, 5, rapid.ID).Draw(rt, "names") {
 				paths = append(paths, at+n)
 				switch rapid.IntRange(0, 3).Draw(rt, "kind") {
 				case 0:
 					d.Put(n, c.file(rapid.SampledFrom([]string{"", "x", "some text"}).Draw(rt, "text")))
 				case 1:
-					d.Put(n, tree.Symlink{Target: strings.Repeat("../", strings.Count(at, "/")) + "target"})
+					d.Put(n, tree.Symlink{Target: "target"})
 				default:
 					if depth > 0 {
 						fill(d.MakeDir(n, tree.Attr{Mode: 0o1755}), at+n+"/", depth-1)
@@ -59,7 +60,6 @@ func TestTheViewKeepsTheLawsOfTheStandardLibrary(t *testing.T) {
 		}
 		d := tree.NewDraft(tree.Empty())
 		fill(d, "", 3)
-		d.Put("target", c.file("of links"))
 		tr := finish(rt, d)
 		plain := []string{"target"}
 		for _, p := range paths {
