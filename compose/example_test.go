@@ -1,0 +1,102 @@
+package compose_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// lines makes a tree for the examples.
+func lines(edit func(d *tree.Draft)) tree.Tree {
+	d := tree.NewDraft(tree.Empty())
+	edit(d)
+	t, err := d.Tree(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func exampleBase() tree.Tree {
+	return lines(func(d *tree.Draft) {
+		dir := tree.Attr{Mode: 0o755}
+		d.MakeDir("usr", dir).MakeDir("bin", dir).Put("sh", tree.File{Attributes: dir})
+		d.Put("bin", tree.Symlink{Target: "usr/bin"})
+	})
+}
+
+func exampleTool() tree.Tree {
+	return lines(func(d *tree.Draft) {
+		d.MakeDir("bin", tree.Attr{Mode: 0o755}).Put("tool", tree.File{Attributes: tree.Attr{Mode: 0o755}})
+	})
+}
+
+// A directory that meets a symlink goes where the link leads.
+func ExampleCopy() {
+	r, err := compose.Copy(context.Background(), exampleBase(), "/", exampleTool(), "/", compose.Options{})
+	fmt.Println(told(r.Tree), err)
+	// Output: bin -> usr/bin, usr/bin/sh, usr/bin/tool <nil>
+}
+
+// As an overlay, as a layer of an image is, it replaces the link.
+func ExampleCopy_overlay() {
+	r, err := compose.Copy(context.Background(), exampleBase(), "/", exampleTool(), "/", compose.Options{Overlay: true})
+	fmt.Println(told(r.Tree), err)
+	for _, what := range r.Replaced {
+		fmt.Println(what.Path, "was a", what.Was, "and is a", what.Now)
+	}
+	// Output:
+	// bin/tool, usr/bin/sh <nil>
+	// /bin was a symlink and is a directory
+}
+
+func ExampleMerge() {
+	t, err := compose.Merge(context.Background(), exampleBase(), exampleTool())
+	fmt.Println(told(t), err)
+	// Output: bin/tool, usr/bin/sh <nil>
+}
+
+func ExampleDiff() {
+	ctx := context.Background()
+	a := exampleBase()
+	r, _ := compose.Copy(ctx, a, "/bin/tool", exampleTool(), "/bin/tool", compose.Options{})
+	c, err := compose.Diff(ctx, a, r.Tree)
+	if err != nil {
+		panic(err)
+	}
+	usr := c.Root.Get("usr").(*tree.DirChange)
+	for name, change := range usr.Get("bin").(*tree.DirChange).All() {
+		fmt.Printf("%s %T\n", name, change)
+	}
+	// Output: tool tree.Put
+}
+
+func ExampleApply() {
+	ctx := context.Background()
+	root := &tree.DirChange{}
+	root.Set("bin", tree.Remove{})
+	root.Set("etc", tree.Put{Entry: tree.Empty()})
+	t, err := compose.Apply(ctx, exampleBase(), tree.ChangeSet{Root: root})
+	fmt.Println(told(t), err)
+	// Output: etc/, usr/bin/sh <nil>
+}
+
+func ExampleSelect() {
+	t, err := compose.Select(context.Background(), exampleBase(), []string{"usr"}, []string{"**/sh"})
+	fmt.Println(told(t), err)
+	// Output: usr/bin/ <nil>
+}
+
+func ExampleGlob() {
+	paths, err := compose.Glob(context.Background(), exampleBase(), "/bin/*")
+	fmt.Println(paths, err)
+	// Output: [/bin/sh] <nil>
+}
+
+func ExampleParseMode() {
+	m, err := compose.ParseMode("u+rwX,go-w")
+	fmt.Printf("%o %o %v\n", m.Of(0o466, false), m.Of(0o422, true), err)
+	// Output: 644 700 <nil>
+}
