@@ -23,8 +23,8 @@ func copyWords() []Word {
 	}, {
 		Name: "with-directory", Args: "PATH DIR", Short: "put what a directory holds into the directory at a path",
 		Long: "Directories merge; a symlink at the destination that leads to a directory stays, and\n" +
-			"what is copied goes to where it leads. DIR is a SRC, ./PATH or /PATH of this machine,\n" +
-			"or $(pipeline).",
+			"what is copied goes to where it leads. DIR is a SRC, ./PATH or /PATH of this machine\n" +
+			"(then everything is owned by 0:0, unless --keep-owner is given), or $(pipeline).",
 		Flags:   append(append(copyFlags(), selectFlags()...), hostFlags()...),
 		Example: "from debian:12 | with-directory --owner 0:0 / ./rootfs | export oci:out",
 		min:     2, max: 2, label: 2, run: runWithDirectory,

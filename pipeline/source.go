@@ -11,7 +11,8 @@ func sourceWords() []Word {
 	return []Word{{
 		Name: "from", Group: Sources, Args: "SRC", Short: "start from an image or a tree that has a name",
 		Long: "SRC is a name in the store or a registry's reference, oci:DIR[:TAG], oci-archive:FILE,\n" +
-			"docker-archive:FILE, tar:FILE[.gz|.zst], dir:PATH, scratch, or a digest.",
+			"docker-archive:FILE, tar:FILE[.gz|.zst], dir:PATH, scratch, or a digest. ./PATH and /PATH are dir:PATH,\n" +
+			"with owners as they are on this machine; with `host PATH` everything is owned by 0:0.",
 		Flags:   []Flag{{Name: "platform", Arg: "OS/ARCH", Help: "which image of several; this machine's if not given"}},
 		Example: "from debian:12 | with-file /usr/local/bin/ ./tool | export oci:out",
 		min:     1, max: 1, label: 1, run: runFrom,

@@ -18,9 +18,6 @@ const (
 	isFile
 	isChanges
 	isText
-
-	isNothing kind = 0
-	isAny          = isSystem | isFile | isChanges
 )
 
 // String names the kind, with an article.

@@ -9,6 +9,7 @@ import (
 	"github.com/inlaybuild/inlay"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
 )
 
@@ -63,6 +64,11 @@ func (a *app) with(ctx context.Context, steps bool, f func(context.Context, *ses
 		}
 	}()
 	return f(ctx, s)
+}
+
+// working shows that something goes on of which nothing else tells.
+func (s *session) working(what string) {
+	s.display.Event(engine.Progress{Step: -1, What: what + " " + s.embedded.Store().Dir()})
 }
 
 // noTerminal refuses to write a tar to a terminal.

@@ -117,8 +117,11 @@ func (s *session) print(ctx context.Context, o pipeline.Output) error {
 		return s.diff(ctx, o.From, o.To, false)
 	case pipeline.Exported:
 		s.display.Pause()
-		if s.json && !strings.HasSuffix(o.Place, ":-") {
+		switch {
+		case s.json && !strings.HasSuffix(o.Place, ":-"):
 			return s.writeJSON(exportedOf(o.Exported))
+		case s.display.Output():
+			fmt.Fprintf(s.stderr, "wrote %s\n", written(o.Exported))
 		}
 		return nil
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
@@ -103,20 +104,22 @@ func exportedOf(e engine.Exported) exportedLine {
 
 // exported writes what was written.
 func (s *session) exported(e engine.Exported) error {
-	l := exportedOf(e)
 	if s.json {
-		return s.writeJSON(l)
+		return s.writeJSON(exportedOf(e))
 	}
 	p := s.page()
-	p.printf("%s", p.name(l.Place))
-	if l.Manifest != "" {
-		p.printf("  %s", l.Manifest)
-		if l.NewLayer != "" {
-			p.printf("  %s and a new one of %s", show.Plural(int64(l.Reused), "layer"), show.Size(e.NewLayer.Size))
-		} else {
-			p.printf("  %s", show.Plural(int64(l.Reused), "layer"))
+	p.WriteString(written(e) + "\n")
+	return p.Flush()
+}
+
+// written says in one line what was written.
+func written(e engine.Exported) string {
+	text := show.Quote(e.Place)
+	if e.Image != nil {
+		text += fmt.Sprintf("  %s  %s", e.Image.Digest, show.Plural(int64(e.Reused), "layer"))
+		if e.NewLayer != nil {
+			text += " and a new one of " + show.Size(e.NewLayer.Size)
 		}
 	}
-	p.WriteByte('\n')
-	return p.Flush()
+	return text
 }

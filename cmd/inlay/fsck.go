@@ -25,6 +25,7 @@ func (a *app) fsckCommand() *cobra.Command {
 }
 
 func (s *session) fsck(ctx context.Context) error {
+	s.working("verify")
 	r, err := s.embedded.Store().Fsck(ctx)
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func limit(n int64) int64 {
 
 func (s *session) gc(ctx context.Context, o store.GCOptions, dry bool) error {
 	if dry {
+		s.working("count")
 		u, err := s.embedded.Store().Du(ctx)
 		if err != nil {
 			return err
@@ -83,6 +84,7 @@ func (s *session) gc(ctx context.Context, o store.GCOptions, dry bool) error {
 		}
 		return s.text("", show.Size(u.Reclaimable)+" would be removed")
 	}
+	s.working("collect")
 	r, err := s.embedded.Store().GC(ctx, o)
 	if err != nil {
 		return err
