@@ -2,7 +2,6 @@ package tree
 
 import (
 	"context"
-	"slices"
 	"sort"
 )
 
@@ -70,6 +69,9 @@ func (b *listBuilder) merge(l *list, changes []change) error {
 // mergeNames adds the names of one chunk, changed. All of them but the first are
 // of level 0, so that they follow one another without a bound in between.
 func (b *listBuilder) mergeNames(old []Child, changes []change) error {
+	if b.children == nil {
+		b.children = make([]Child, 0, len(old)+min(len(changes), 16))
+	}
 	first := true
 	for len(old) > 0 || len(changes) > 0 {
 		if len(changes) == 0 || len(old) > 0 && old[0].Name < changes[0].name {
@@ -83,7 +85,7 @@ func (b *listBuilder) mergeNames(old []Child, changes []change) error {
 			if len(changes) > 0 {
 				n = sort.Search(n, func(i int) bool { return old[i].Name >= changes[0].name })
 			}
-			b.children = append(slices.Grow(b.children, len(old)+2*len(changes)), old[:n]...)
+			b.children = append(b.children, old[:n]...)
 			old = old[n:]
 			continue
 		}
