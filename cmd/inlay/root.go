@@ -71,7 +71,33 @@ func (a *app) root() *cobra.Command {
 	a.add(root, "make", a.doCommand(), a.importCommand(), a.exportCommand(), a.pullCommand(), a.pushCommand())
 	a.add(root, "look", a.lsCommand(), a.catCommand(), a.statCommand(), a.treeCommand(), a.findCommand(), a.diffCommand(), a.digestCommand())
 	a.add(root, "store", a.imagesCommand(), a.rmiCommand(), a.gcCommand(), a.duCommand(), a.fsckCommand(), a.versionCommand())
+	helpers(root)
 	return root
+}
+
+// helpers makes cobra's own commands refuse what they do not know.
+func helpers(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if found, _, err := root.Find(args); err != nil || found == root && len(args) > 0 {
+					return usageErrorf("no help for %q (`inlay help` lists what there is help for)", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case "completion":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usageErrorf("unknown shell %q: want bash, zsh or fish", args[0])
+				}
+				return nil
+			}
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 func (a *app) add(root *cobra.Command, group string, commands ...*cobra.Command) {
