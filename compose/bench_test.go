@@ -98,6 +98,33 @@ func BenchmarkThousandCopies(b *testing.B) {
 	}
 }
 
+// A hundred copies onto a base with 20,000 hardlinks from one directory to
+// another: groups that a copy does not touch cost nothing.
+func BenchmarkCopiesBesideHardlinks(b *testing.B) {
+	ctx := context.Background()
+	d := tree.NewDraft(distribution(b, 6_800))
+	one, two := d.MakeDir("one", tree.Attr{Mode: 0o755}), d.MakeDir("two", tree.Attr{Mode: 0o755})
+	for i := range 20_000 {
+		n := fmt.Sprintf("name%05d", i)
+		one.Put(n, benchFile(i))
+		two.Put(n, benchFile(i))
+		d.Link("/one/"+n, "/two/"+n)
+	}
+	base := benchTree(b, d)
+	b.ReportAllocs()
+	for b.Loop() {
+		t := base
+		for i := range 100 {
+			r, err := compose.Put(ctx, t, fmt.Sprintf("/bin/tool%d", i), "tool", benchFile(i), compose.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			t = r.Tree
+		}
+		t.Digest()
+	}
+}
+
 // A directory of 100,000 files, copied into a base that has none of them; nodes
 // is what saving the result adds to a store that has both trees.
 func BenchmarkCopyHundredThousandFiles(b *testing.B) {
