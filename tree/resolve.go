@@ -142,15 +142,17 @@ func (r *resolver) step(name string, more bool, f Follow) error {
 		r.entry = r.entries[len(r.dirs)-1]
 		return nil
 	}
+	if !r.missing {
+		if err := r.needDirectory(); err != nil {
+			return err
+		}
+	}
 	if len(name) > MaxName {
 		return fmt.Errorf("%w: it has %d bytes, at most %d are possible", ErrName, len(name), MaxName)
 	}
 	if r.missing {
 		r.names = append(r.names, name)
 		return nil
-	}
-	if err := r.needDirectory(); err != nil {
-		return err
 	}
 	e, sub, ok, err := r.dirs[len(r.dirs)-1].step(r.ctx, name)
 	if err != nil {
