@@ -32,6 +32,8 @@ type Options struct {
 	// else sees them, and they are gone when it dies, even when it is killed.
 	// Whoever starts a process in a root must then do it from a thread that
 	// called [Roots.Enter].
+	// Where there can be no such namespace, as in a chroot, they are attached
+	// where the process is, and [Sweep] takes away what a kill leaves.
 	Private bool
 	// MaxDeltas is how many images of changes are stacked on a base image before
 	// they are made one. Zero stands for 16.
@@ -94,8 +96,9 @@ func New(ctx context.Context, o Options) (*Roots, error) {
 		r.method = c.Best()
 	}
 	if o.Private {
-		if r.ns, err = mount.NewNamespace(); err != nil {
-			return nil, err
+		// Not possible in a chroot: then as without Private.
+		if ns, err := mount.NewNamespace(); err == nil {
+			r.ns = ns
 		}
 	}
 	return r, nil

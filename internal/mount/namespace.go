@@ -3,6 +3,7 @@
 package mount
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 type Namespace struct {
 	calls chan func()
 	file  *os.File
+	root  *os.File // what was the root when the namespace was made, in it
 }
 
 // NewNamespace makes a copy of the calling thread's mount namespace. It costs a
@@ -50,9 +52,17 @@ func (n *Namespace) init() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return os.NewSyscallError("mount", err)
 	}
+	root, err := os.OpenFile("/", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
 	f, err := os.Open("/proc/thread-self/ns/mnt")
-	n.file = f
-	return err
+	if err != nil {
+		root.Close()
+		return err
+	}
+	n.file, n.root = f, root
+	return nil
 }
 
 // Do calls f on a thread that is in the namespace. A process that f starts is in
@@ -83,6 +93,14 @@ func (n *Namespace) Enter() error {
 	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("mount namespace: %w", os.NewSyscallError("setns", err))
 	}
+	// That made the namespace's own root the thread's; a process that was put
+	// into a part of it by chroot or pivot_root stays there.
+	if err := unix.Fchdir(int(n.root.Fd())); err != nil {
+		return fmt.Errorf("mount namespace: %w", os.NewSyscallError("fchdir", err))
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("mount namespace: %w", os.NewSyscallError("chroot", err))
+	}
 	return nil
 }
 
@@ -93,5 +111,5 @@ func (n *Namespace) Close() error {
 		return nil
 	}
 	close(n.calls)
-	return n.file.Close()
+	return errors.Join(n.file.Close(), n.root.Close())
 }
