@@ -108,6 +108,35 @@ func BenchmarkCachedPipeline(b *testing.B) {
 	}
 }
 
+// BenchmarkThousandNewFiles is a chain of 1,000 new files on a base.
+func BenchmarkThousandNewFiles(b *testing.B) {
+	e := open(b, embedded.Options{})
+	root, err := e.Resolve(b.Context(), base(b), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	name := named(b, e, root)
+	for _, again := range []bool{false, true} {
+		b.Run(fmt.Sprintf("again=%t", again), func(b *testing.B) {
+			round := 0
+			for b.Loop() {
+				if !again {
+					round++
+				}
+				n := from(name)
+				for i := range 1000 {
+					n = graph.New(graph.NewFile{Path: fmt.Sprintf("/bin/tool%d", i), Content: fmt.Append(nil, i, round)}, "new", n)
+				}
+				r, err := e.Resolve(b.Context(), n, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				r.Tree.Digest()
+			}
+		})
+	}
+}
+
 // BenchmarkImportLayout imports an image from an OCI layout into an empty store;
 // alone is decompressing and digesting its layers, all at once.
 func BenchmarkImportLayout(b *testing.B) {

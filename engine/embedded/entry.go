@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"path"
 	"strings"
 
@@ -17,31 +18,41 @@ import (
 func (s *step) newFile(ctx context.Context, op graph.NewFile, in engine.Result) (engine.Result, error) {
 	f := tree.File{Attributes: tree.Attr{Mode: 0o644}, Size: int64(len(op.Content))}
 	if f.Size > 0 {
-		d, err := s.engine().keep(ctx, op.Content)
-		if err != nil {
-			return engine.Result{}, err
-		}
-		f.Content = d
+		f.Content = digest.Of(op.Content)
 	}
 	return s.put(ctx, op.Path, f, op.Options, in)
 }
 
-// keep makes sure that the store has a blob.
-func (e *Engine) keep(ctx context.Context, b []byte) (digest.Digest, error) {
-	d := digest.Of(b)
-	missing, err := e.store.Missing(ctx, []digest.Digest{d})
+// keepContents makes sure that the store has the contents of all new files, by
+// one commit.
+func (r *run) keepContents(ctx context.Context, n *graph.Node) error {
+	contents := map[digest.Digest][]byte{}
+	var all []digest.Digest
+	for m := range n.All() {
+		f, ok := m.Op().(graph.NewFile)
+		if !ok || len(f.Content) == 0 {
+			continue
+		}
+		d := digest.Of(f.Content)
+		if _, ok := contents[d]; !ok {
+			contents[d] = f.Content
+			all = append(all, d)
+		}
+	}
+	missing, err := r.engine.store.Missing(ctx, all)
 	if err != nil || len(missing) == 0 {
-		return d, err
+		return err
 	}
-	in, err := e.store.NewIngest(ctx)
+	in, err := r.engine.store.NewIngest(ctx)
 	if err != nil {
-		return d, err
+		return err
 	}
-	defer in.Abort()
-	if _, _, err := in.PutBytes(ctx, b); err != nil {
-		return d, err
+	for _, d := range missing {
+		if _, _, err := in.PutBytes(ctx, contents[d]); err != nil {
+			return errors.Join(err, in.Abort())
+		}
 	}
-	return d, in.Commit(ctx, store.Changes{})
+	return in.Commit(ctx, store.Changes{})
 }
 
 // put puts one entry at a path.

@@ -26,7 +26,11 @@ func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (eng
 			return engine.Result{}, err
 		}
 	}
-	res, err := r.resolve(ctx, n)
+	var res engine.Result
+	err := r.keepContents(ctx, n)
+	if err == nil {
+		res, err = r.resolve(ctx, n)
+	}
 	if err != nil && ctx.Err() == nil && r.failed != nil {
 		err = r.failed // not that others were canceled because of it
 	}
