@@ -30,7 +30,7 @@ func (e *Engine) Export(ctx context.Context, r engine.Result, to engine.Place, o
 	}
 	out, err := e.export(ctx, r, to, o)
 	if err != nil {
-		return engine.Exported{}, fmt.Errorf("export to %s: %w", to, err)
+		return engine.Exported{}, fmt.Errorf("export to %s: %w", to, ended(ctx, err))
 	}
 	out.Place = to.String()
 	return out, nil

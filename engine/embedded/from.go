@@ -43,8 +43,8 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 			return engine.Result{}, err
 		}
 		defer sv.ingest.Abort()
-		t, err := e.readTree(ctx, sv, place, s.progress())
-		if err != nil {
+		var t tree.Tree
+		if t, s.cached, err = e.readTree(ctx, sv, place, s.progress()); err != nil {
 			return engine.Result{}, err
 		}
 		return treeResult(t), sv.commit(ctx, store.Changes{})
@@ -99,34 +99,35 @@ func treeResult(t tree.Tree) engine.Result {
 	return r
 }
 
-// readTree reads a directory or a plain tar.
-func (e *Engine) readTree(ctx context.Context, sv *saving, p engine.Place, progress progress) (tree.Tree, error) {
+// readTree reads a directory or a plain tar. Cached tells that no file of a
+// directory had to be read.
+func (e *Engine) readTree(ctx context.Context, sv *saving, p engine.Place, progress progress) (t tree.Tree, cached bool, err error) {
 	if p.Scheme == engine.SchemeDir {
-		t, _, err := capture.Directory(ctx, p.Path, bodies{e, sv.ingest}, capture.Options{
+		t, stats, err := capture.Directory(ctx, p.Path, bodies{e, sv.ingest}, capture.Options{
 			CacheDir: e.cacheDir("stat"),
 			Progress: progress.captured(p.String()),
 		})
-		return t, err
+		return t, stats.ReadFiles == 0 && stats.Files > 0, err
 	}
 	var r io.Reader = e.options.Stdin
 	if p.Path != "-" {
 		f, err := os.Open(p.Path)
 		if err != nil {
-			return tree.Tree{}, err
+			return tree.Tree{}, false, err
 		}
 		defer f.Close()
 		r = f
 	}
 	z, err := compress.NewReader(progress.reader(p.String(), r), e.compressLimits())
 	if err != nil {
-		return tree.Tree{}, fmt.Errorf("%s: %w", p, err)
+		return tree.Tree{}, false, fmt.Errorf("%s: %w", p, err)
 	}
 	defer z.Close()
-	t, _, err := layer.ReadTree(ctx, z, layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
+	t, _, err = layer.ReadTree(ctx, z, layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
 	if err != nil {
-		return tree.Tree{}, fmt.Errorf("%s: %w", p, err)
+		return tree.Tree{}, false, fmt.Errorf("%s: %w", p, err)
 	}
-	return t, nil
+	return t, false, nil
 }
 
 func (e *Engine) layerLimits() layer.Limits {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
@@ -384,6 +385,16 @@ func TestADirectoryKeepsOwnersAndIsNotReadTwice(t *testing.T) {
 	a, _, err := r.Tree.Get(t.Context(), "a")
 	if err != nil || a.Attr().UID != 10 || a.Attr().GID != 20 {
 		t.Errorf("a is %+v (%v)", a, err)
+	}
+	time.Sleep(1200 * time.Millisecond) // what changed just now is read again: its time may stay
+	resolve(t, e, from("dir:"+dir))
+	cached := false
+	if _, err := e.Resolve(t.Context(), from("dir:"+dir), engine.SinkFunc(func(ev engine.Event) {
+		if end, ok := ev.(engine.StepEnded); ok {
+			cached = end.Cached
+		}
+	})); err != nil || !cached {
+		t.Errorf("files were read again (%v)", err)
 	}
 	host := resolve(t, e, graph.New(graph.Host{Path: dir}, "Host"))
 	if b, _, err := host.Tree.Get(t.Context(), "b"); err != nil || b.Attr().UID != 0 {

@@ -45,14 +45,14 @@ func (e *Engine) Import(ctx context.Context, from engine.Place, name string, o I
 	}
 	n, err := e.readNamed(ctx, from, name, o)
 	if err != nil {
-		return Imported{}, fmt.Errorf("import %s: %w", from, err)
+		return Imported{}, fmt.Errorf("import %s: %w", from, ended(ctx, err))
 	}
 	rec, err := n.roots()
 	if err != nil {
 		return Imported{}, err
 	}
 	if err := e.store.SetRef(ctx, name, rec); err != nil {
-		return Imported{}, fmt.Errorf("name %s: %w", name, err)
+		return Imported{}, fmt.Errorf("name %s: %w", name, ended(ctx, err))
 	}
 	i, err := n.platform(o.Platform)
 	if err != nil {
@@ -129,7 +129,7 @@ func (e *Engine) importTree(ctx context.Context, from engine.Place, o ImportOpti
 			return named{}, err
 		}
 	case engine.SchemeDir, engine.SchemeTar:
-		if t, err = e.readTree(ctx, sv, from, progressOf(o.Progress)); err != nil {
+		if t, _, err = e.readTree(ctx, sv, from, progressOf(o.Progress)); err != nil {
 			return named{}, err
 		}
 	}

@@ -97,7 +97,7 @@ func (r *run) perform(ctx context.Context, n *graph.Node, p *pending) (engine.Re
 	s.event(engine.StepStarted{Step: s.index, Op: n.Op().Name(), Call: n.Call(), At: started})
 	res, err := s.resolve(ctx, inputs)
 	if err != nil {
-		err = wrap(n, err)
+		err = wrap(n, ended(ctx, err))
 		r.mu.Lock()
 		if r.failed == nil {
 			r.failed = err
@@ -141,6 +141,15 @@ func (r *run) inputSteps(n *graph.Node) []int {
 		out = append(out, r.pending[in].step)
 	}
 	return out
+}
+
+// ended gives an error that says that the context ended, if it did: some of what
+// was interrupted says only that.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // wrap names the call of a node, once.
