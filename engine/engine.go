@@ -40,6 +40,9 @@ type Result struct {
 	Config image.Config
 	// Base is the image that the tree was made from.
 	Base Base
+	// Origin is the tree as it was when it came from outside of the graph: what
+	// an engine may build on when it shows a tree to a process.
+	Origin tree.Tree
 	// Exec is what the last exec on the way said; nil if there was none.
 	Exec *Exec
 }

@@ -20,6 +20,7 @@ import (
 	"sync"
 
 	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/image/registry"
 	"github.com/inlaybuild/inlay/internal/checkout"
@@ -72,6 +73,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	roots   *checkout.Roots                 // nil before the first exec
+	mounted map[digest.Digest]tree.Tree     // the last tree that was mounted, by the digest of its origin
 	running map[digest.Digest]chan struct{} // execs by key; closed when they end
 }
 
@@ -241,6 +243,23 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 	}
 	e.roots = r
 	return r, nil
+}
+
+// near gives trees that the tree of r differs little from, for mounting it: the
+// last one of the same origin, and the origin. It notes r's as the last.
+func (e *Engine) near(r engine.Result) []tree.Tree {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := r.Origin.Digest()
+	last, ok := e.mounted[key]
+	if e.mounted == nil {
+		e.mounted = map[digest.Digest]tree.Tree{}
+	}
+	e.mounted[key] = r.Tree
+	if ok {
+		return []tree.Tree{last, r.Origin}
+	}
+	return []tree.Tree{r.Origin}
 }
 
 // cacheDir is a directory of the store for things that may be lost.

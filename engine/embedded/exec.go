@@ -217,7 +217,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 
 	m := &mounts{exec: x, roots: roots}
 	defer func() { err = errors.Join(err, m.close()) }()
-	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: []tree.Tree{x.in[0].Base.Tree}})
+	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: e.near(x.in[0])})
 	if err != nil {
 		return res, err
 	}

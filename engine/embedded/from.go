@@ -95,7 +95,7 @@ func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) 
 // treeResult is a tree that is no image.
 func treeResult(t tree.Tree) engine.Result {
 	r := scratch()
-	r.Tree = t
+	r.Tree, r.Origin = t, t
 	return r
 }
 

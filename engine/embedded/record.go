@@ -126,7 +126,7 @@ func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Res
 	if err != nil {
 		return engine.Result{}, err
 	}
-	out := engine.Result{Tree: t, Config: c, Base: engine.Base{Tree: tree.Empty()}}
+	out := engine.Result{Tree: t, Origin: t, Config: c, Base: engine.Base{Tree: tree.Empty()}}
 	if r.Manifest != nil {
 		out.Base = engine.Base{
 			Tree: t, Layers: r.Layers, Image: r.Manifest, Config: digest.Of(r.Config),
