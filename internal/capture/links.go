@@ -121,7 +121,6 @@ func inside(p, dir string) bool { return dir == "/" || strings.HasPrefix(p, dir+
 // where in the mount.
 func shows(d *delta, p string) (at string, ok bool) {
 	rest := strings.TrimPrefix(strings.TrimPrefix(p, d.from), "/")
-	at = d.path
 	for {
 		name, more, deeper := strings.Cut(rest, "/")
 		k := d.kids[name]
