@@ -34,8 +34,9 @@ type session struct {
 	client   *inlay.Client
 }
 
-// with opens the store for f. With steps, each step of a pipeline gets a line.
-func (a *app) with(ctx context.Context, steps bool, f func(context.Context, *session) error) (err error) {
+// with opens the store for f. When a pipeline is asked for, by this text, each of
+// its steps gets a line, and the store remembers it as a run.
+func (a *app) with(ctx context.Context, asked string, f func(context.Context, *session) error) (err error) {
 	mode, err := progress.ParseMode(a.progress)
 	if err != nil {
 		return usageError{err}
@@ -43,7 +44,7 @@ func (a *app) with(ctx context.Context, steps bool, f func(context.Context, *ses
 	if a.engine != "embedded" {
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
-	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}}
+	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
 		if o.Limits.MaxBytes, err = show.ParseSize(a.maxBytes); err != nil {
@@ -54,7 +55,7 @@ func (a *app) with(ctx context.Context, steps bool, f func(context.Context, *ses
 	if err != nil {
 		return err
 	}
-	a.display = progress.New(mode, a.stderr, steps)
+	a.display = progress.New(mode, a.stderr, asked != "")
 	s := &session{app: a, embedded: e, client: inlay.NewClient(e, a.display)}
 	defer func() {
 		a.display.Close()

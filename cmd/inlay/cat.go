@@ -25,7 +25,7 @@ func (a *app) catCommand() *cobra.Command {
 		Args:              sourced(1, 2, -1),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				r, err := s.result(ctx, args[0], platform)
 				if err != nil {
 					return err

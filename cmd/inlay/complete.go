@@ -17,7 +17,7 @@ func schemes() []string {
 func (a *app) stored(ctx context.Context) []string {
 	a.progress = "quiet"
 	var names []string
-	_ = a.with(ctx, false, func(ctx context.Context, s *session) error {
+	_ = a.with(ctx, "", func(ctx context.Context, s *session) error {
 		refs, err := s.embedded.Store().Refs(ctx)
 		for _, r := range refs {
 			names = append(names, r.Name)

@@ -26,7 +26,7 @@ func (a *app) diffCommand() *cobra.Command {
 		Args:              sourced(2, 2, 2),
 		ValidArgsFunction: a.completeSources(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				var sides [2]tree.Tree
 				for i, src := range args {
 					r, err := s.result(ctx, src, platform)

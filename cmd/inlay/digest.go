@@ -22,7 +22,7 @@ func (a *app) digestCommand() *cobra.Command {
 		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				e, err := s.at(ctx, args[0], platform, pathOf(args), tree.FollowAll)
 				if err != nil {
 					return err

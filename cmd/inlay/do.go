@@ -65,7 +65,7 @@ func (a *app) doCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), true, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), text, func(ctx context.Context, s *session) error {
 				return script.Run(ctx, pipeline.Environment{
 					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print,
 				})

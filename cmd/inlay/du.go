@@ -17,7 +17,7 @@ func (a *app) duCommand() *cobra.Command {
 		Args:              arguments(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				s.working("count")
 				u, err := s.embedded.Store().Du(ctx)
 				if err != nil {

@@ -65,7 +65,7 @@ func (w *writer) run(ctx context.Context, a *app, src string, to engine.Place) e
 	default:
 		return usageErrorf("--compression %s: want gzip, zstd or none", w.compression)
 	}
-	return a.with(ctx, false, func(ctx context.Context, s *session) error {
+	return a.with(ctx, "", func(ctx context.Context, s *session) error {
 		r, err := s.result(ctx, src, w.platform)
 		if err != nil {
 			return err

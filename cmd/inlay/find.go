@@ -29,7 +29,7 @@ func (a *app) findCommand() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				f.session = s
 				return f.find(ctx, args[0], pathOf(args))
 			})

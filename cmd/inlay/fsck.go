@@ -19,7 +19,7 @@ func (a *app) fsckCommand() *cobra.Command {
 		Args:              arguments(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error { return s.fsck(ctx) })
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error { return s.fsck(ctx) })
 		},
 	})
 }

@@ -53,7 +53,7 @@ func (a *app) gcCommand() *cobra.Command {
 			if dry && o != (store.GCOptions{}) {
 				return usageErrorf("--dry-run tells what gc without other options removes")
 			}
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error { return s.gc(ctx, o, dry) })
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error { return s.gc(ctx, o, dry) })
 		},
 	}
 	c.Flags().StringVar(&keepBytes, "keep-bytes", "", "keep results up to this size, the most recently used first")
@@ -85,7 +85,7 @@ func (s *session) gc(ctx context.Context, o store.GCOptions, dry bool) error {
 		return s.text("", show.Size(u.Reclaimable)+" would be removed")
 	}
 	s.working("collect")
-	r, err := s.embedded.Store().GC(ctx, o)
+	r, err := s.embedded.Collect(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (a *app) imports(ctx context.Context, from engine.Place, name string, o emb
 	if o.AllPlatforms && o.Platform != "" {
 		return usageErrorf("--platform and --all-platforms exclude each other")
 	}
-	return a.with(ctx, false, func(ctx context.Context, s *session) error {
+	return a.with(ctx, "", func(ctx context.Context, s *session) error {
 		o.Progress = s.display
 		i, err := s.embedded.Import(ctx, from, name, o)
 		if err != nil {

@@ -22,7 +22,7 @@ func (a *app) lsCommand() *cobra.Command {
 		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				l.session = s
 				return l.list(ctx, args[0], pathOf(args))
 			})

@@ -17,7 +17,7 @@ func (a *app) rmiCommand() *cobra.Command {
 		Args:              arguments(1, -1),
 		ValidArgsFunction: a.completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				var errs []error
 				for _, name := range args {
 					errs = append(errs, s.embedded.Remove(ctx, name))

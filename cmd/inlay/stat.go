@@ -24,7 +24,7 @@ func (a *app) statCommand() *cobra.Command {
 		Args:              sourced(1, 1, 2),
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				how := tree.FollowParents
 				if follow {
 					how = tree.FollowAll

@@ -25,7 +25,7 @@ func (a *app) treeCommand() *cobra.Command {
 			if depth < 0 {
 				return usageErrorf("--depth %d: want a number of levels, 0 for all", depth)
 			}
-			return a.with(cmd.Context(), false, func(ctx context.Context, s *session) error {
+			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				e, err := s.at(ctx, args[0], platform, pathOf(args), tree.FollowAll)
 				if err != nil {
 					return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -256,12 +258,18 @@ func (e *Engine) write(ctx context.Context, a *assembled, to engine.Place, r eng
 	count := func(_ image.Descriptor, n int64) { m.add(n, 0) }
 	switch to.Scheme {
 	case engine.SchemeOCI:
+		_, err := os.Lstat(to.Path)
+		fresh := errors.Is(err, fs.ErrNotExist)
 		l, err := layout.Create(to.Path)
 		if err != nil {
 			return err
 		}
 		err = image.Copy(ctx, l, a, a.desc, to.Tag, image.CopyOptions{Progress: count})
-		return errors.Join(err, l.Close())
+		err = errors.Join(err, l.Close())
+		if err != nil && fresh { // nothing half-made is left
+			err = errors.Join(err, os.RemoveAll(to.Path))
+		}
+		return err
 	case engine.SchemeOCIArchive, engine.SchemeDockerArchive:
 		write := archive.WriteOCI
 		if to.Scheme == engine.SchemeDockerArchive {
