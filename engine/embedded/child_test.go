@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -72,7 +73,7 @@ func pipeline(ctx context.Context, dir, source, seed string) error {
 		if err != nil {
 			return err
 		}
-		out, err := os.MkdirTemp("", "inlay-child-")
+		out, err := os.MkdirTemp(filepath.Dir(dir), "out-") // goes with the test, should this be killed
 		if err != nil {
 			return err
 		}
