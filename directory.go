@@ -53,15 +53,19 @@ func (d Directory) with(op graph.Op, call string, more ...*graph.Node) Directory
 // WithFile gives d with a file at a path: under its own name if the path ends in
 // a slash or leads to a directory, otherwise as what stands there.
 func (d Directory) WithFile(to string, f File, opts ...CopyOptions) Directory {
-	op := graph.Copy{To: to, From: []string{literal(f.path)}, Options: one(opts)}
+	o := one(opts)
+	o.File = true
+	op := graph.Copy{To: to, From: []string{literal(f.path)}, Options: o}
 	return d.with(op, call("WithFile", to), f.dir.Node())
 }
 
 // WithFiles gives d with files in the directory at a path, each under its own
 // name.
 func (d Directory) WithFiles(to string, files []File, opts ...CopyOptions) Directory {
+	o := one(opts)
+	o.File = true
 	for _, f := range files {
-		op := graph.Copy{To: path.Clean("/"+to) + "/", From: []string{literal(f.path)}, Options: one(opts)}
+		op := graph.Copy{To: path.Clean("/"+to) + "/", From: []string{literal(f.path)}, Options: o}
 		d = d.with(op, call("WithFiles", to), f.dir.Node())
 	}
 	return d

@@ -41,6 +41,7 @@ func TestErrorsComeWhenResolvedAndNameTheCall(t *testing.T) {
 		`WithFile("/f/x")`:                          s.WithFile("/f/x", s.File("/f")),
 		`WithFiles("/d")`:                           s.WithFiles("/d", []inlay.File{s.File("/f"), s.File("/none")}),
 		`WithDirectory("/x")`:                       s.WithDirectory("/x", s, inlay.CopyOptions{Existing: "maybe"}),
+		`WithFile("/y")`:                            s.WithFile("/y", s.WithNewDirectory("/d").File("/d")),
 		`Directory("/f")`:                           s.WithDirectory("/", s.Directory("/f")),
 		`WithCopy("/x", [*.none])`:                  s.WithCopy("/x", s, []string{"*.none"}),
 		`WithSymlink("", "/l")`:                     s.WithSymlink("", "/l"),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -34,9 +35,14 @@ func measureImport(ctx context.Context, s *setup) error {
 		}
 		least = min(least, s.table.add("Debian: decompress and digest, by igzip", alone, 0))
 	}
-	store := filepath.Join(s.work, "import-store")
+	// A store for each: ext4 takes minutes to give out inodes that were just
+	// deleted, and searches for others meanwhile.
+	store := ""
 	all, err := s.repeat(
-		func(int) error { return fresh(store) },
+		func(i int) error {
+			store = filepath.Join(s.work, fmt.Sprintf("import-store-%d", i))
+			return fresh(store)
+		},
 		func(int) (sample, error) { return s.inStore(ctx, store, "import", "oci:"+layout, "debian") })
 	if err != nil {
 		return err

@@ -138,6 +138,9 @@ func findSource(ctx context.Context, src tree.Tree, p string, o Options) (source
 	if r.Entry == nil {
 		return source{}, &fs.PathError{Op: "copy", Path: p, Err: fmt.Errorf("%w; the nearest directory that exists is %s", fs.ErrNotExist, r.Nearest)}
 	}
+	if o.File && r.Entry.Kind() == tree.KindDirectory {
+		return source{}, &fs.PathError{Op: "copy", Path: p, Err: errDirectory}
+	}
 	if o.Contents && r.Entry.Kind() != tree.KindDirectory {
 		return source{}, &fs.PathError{Op: "copy", Path: p, Err: fmt.Errorf("is a %s: %w", r.Entry.Kind(), tree.ErrNotDirectory)}
 	}
@@ -147,6 +150,9 @@ func findSource(ctx context.Context, src tree.Tree, p string, o Options) (source
 	}
 	return source{path: r.Path, name: path.Base(clean), entry: r.Entry}, nil
 }
+
+// errDirectory is the error of a directory where a file is due.
+var errDirectory = errors.New("is a directory; use WithDirectory to copy what it holds")
 
 // errNotParent is the error of a destination below something that cannot hold
 // names.

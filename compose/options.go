@@ -49,6 +49,8 @@ type Options struct {
 	KeepLink bool
 	// AllowEmpty makes a source pattern that matches nothing no error.
 	AllowEmpty bool
+	// File makes it an error that the source is a directory.
+	File bool
 	// Contents makes a source directory itself never a thing to copy into the
 	// destination: the source must be a directory, and what it holds is copied.
 	Contents bool

@@ -28,6 +28,7 @@ type CopyOptions struct {
 	Existing   compose.Existing `json:",omitempty"`
 	KeepLink   bool             `json:",omitempty"`
 	AllowEmpty bool             `json:",omitempty"`
+	File       bool             `json:",omitempty"` // the source must not be a directory
 	Contents   bool             `json:",omitempty"` // the source must be a directory, and what it holds is copied
 }
 

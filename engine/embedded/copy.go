@@ -52,6 +52,7 @@ func (s *step) copyOptions(ctx context.Context, o graph.CopyOptions, dst tree.Tr
 		Existing:   o.Existing,
 		KeepLink:   o.KeepLink,
 		AllowEmpty: o.AllowEmpty,
+		File:       o.File,
 		Contents:   o.Contents,
 	}
 	if o.Owner != "" {
