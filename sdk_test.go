@@ -220,7 +220,7 @@ func TestProcessesBySDK(t *testing.T) {
 	t.Setenv("INLAY_TEST_SECRET", "the secret of this test")
 	ctx := t.Context()
 	sh := inlay.Scratch().WithFile("/bin/busybox", inlay.HostFile(busybox), inlay.CopyOptions{Mode: "755"}).WithSymlink("busybox", "/bin/sh").Container()
-	run := sh.WithEnv("WHO", "world").WithWorkdir("/work").
+	run := sh.WithEnv("WHO", "world").WithWorkdir("/srv").
 		WithMountedSecret("/run/s", inlay.SecretEnv("INLAY_TEST_SECRET")).
 		WithMountedFile("/in", inlay.NewFile("x", "mounted\n")).
 		WithMountedDirectory("/dir", inlay.Scratch().WithNewFile("f", "1")).
@@ -230,13 +230,13 @@ func TestProcessesBySDK(t *testing.T) {
 	if err != nil || out != "hello world\nmounted\n***" {
 		t.Errorf("stdout %q, %v", out, err)
 	}
-	if e, err := run.Stderr(ctx, c); err != nil || e != "/work\n" {
+	if e, err := run.Stderr(ctx, c); err != nil || e != "/srv\n" {
 		t.Errorf("stderr %q, %v", e, err)
 	}
-	if names, err := run.Root().Entries(ctx, c, "/"); err != nil || fmt.Sprint(names) != "[bin/ work/]" {
+	if names, err := run.Root().Entries(ctx, c, "/"); err != nil || fmt.Sprint(names) != "[bin/ srv/]" {
 		t.Errorf("entries %q, %v", names, err)
 	}
-	if b, err := run.File("/work/made").Contents(ctx, c); err != nil || string(b) != "1\n" {
+	if b, err := run.File("/srv/made").Contents(ctx, c); err != nil || string(b) != "1\n" {
 		t.Errorf("made %q, %v", b, err)
 	}
 	code, err := sh.WithExec([]string{"sh", "-c", "exit 3"}, inlay.ExecOptions{Expect: []int{3}}).ExitCode(ctx, c)

@@ -22,7 +22,7 @@ func TestMountPointsOnAnOverlay(t *testing.T) {
 		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
 	}
 	e.root = filepath.Join(dir, "merged")
-	options := "lowerdir=" + lower + ",upperdir=" + dir + "/upper,workdir=" + dir + "/work"
+	options := "lowerdir=" + lower + ",upperdir=" + dir + "/upper,workdir=" + filepath.Join(dir, "work")
 	if err := unix.Mount("overlay", e.root, "overlay", 0, options); err != nil {
 		t.Skipf("overlay: %v", err)
 	}

@@ -23,10 +23,10 @@ func TestTheProcessGetsWhatWasAskedFor(t *testing.T) {
 	p := e.process(`printf '%s|%s|%s|' "$A" "$(pwd)" "$(hostname)"; id -u; id -g; id -G; echo "$0:$1"`)
 	p.Args = append(p.Args, "zero", "one two")
 	p.Env = append(p.Env, "A=a=b c")
-	p.Dir = "/work/deep"
+	p.Dir = "/srv/deep"
 	p.Hostname = "h1"
 	p.User = runtime.User{UID: 1234, GID: 2345, Groups: []uint32{7, 9}}
-	if out, want := e.output(p), "a=b c|/work/deep|h1|1234\n2345\n2345 7 9\nzero:one two\n"; out != want {
+	if out, want := e.output(p), "a=b c|/srv/deep|h1|1234\n2345\n2345 7 9\nzero:one two\n"; out != want {
 		t.Fatalf("got %q, want %q", out, want)
 	}
 }

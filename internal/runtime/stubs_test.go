@@ -170,9 +170,9 @@ func TestHostileRoots(t *testing.T) {
 				t.Errorf("the host's file is %q", b)
 			}
 			p = e.process("true")
-			p.Dir = "/work/new"
+			p.Dir = "/srv/new"
 			_, exit, err = e.run(p)
-			t.Logf("in /work/new: %v %v", exit, err)
+			t.Logf("in /srv/new: %v %v", exit, err)
 			if listing(t, host) != before {
 				t.Error("the working directory was made on the host")
 			}
