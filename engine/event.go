@@ -60,6 +60,13 @@ type Replaced struct {
 	compose.Replacement
 }
 
+// LeftOut says that entries could not be written where they were exported to.
+type LeftOut struct {
+	Paths []string
+	Why   string
+}
+
+func (LeftOut) event()     {}
 func (StepStarted) event() {}
 func (StepEnded) event()   {}
 func (Output) event()      {}

@@ -225,3 +225,38 @@ func TestAnExportedImageIsTakenBySkopeoUmociAndRunc(t *testing.T) {
 		}
 	})
 }
+
+// The config of an image is kept byte for byte, however it is written.
+func TestAnImageOfUmociIsImportedAgainAndExportedUnchanged(t *testing.T) {
+	needs(t, "umoci")
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"init", "--layout", "l"}, {"new", "--image", "l:t"}, {"unpack", "--image", "l:t", "b"},
+	} {
+		output(t, dir, append([]string{"umoci"}, args...)...)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b/rootfs/file"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	output(t, dir, "umoci", "repack", "--image", "l:t", "b")
+	e, err := embedded.Open(t.Context(), embedded.Options{Store: filepath.Join(dir, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := inlay.NewClient(e, nil)
+	defer c.Close(t.Context())
+	from, err := engine.ParsePlace("oci:" + filepath.Join(dir, "l") + ":t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "a", "b"} {
+		i, err := e.Import(t.Context(), from, name, embedded.ImportOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := inlay.From(name).Export(t.Context(), c, "oci:"+filepath.Join(dir, "out")+":"+name)
+		if err != nil || out.Image.Digest != i.Image.Digest {
+			t.Fatalf("exported as %v, imported as %v (%v)", out.Image, i.Image, err)
+		}
+	}
+}

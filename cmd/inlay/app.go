@@ -22,6 +22,7 @@ type app struct {
 	progress   string
 	maxBytes   string
 	maxEntries int64
+	limits     embedded.Limits // those that need no parsing
 	json       bool
 
 	display progress.Display // nil before the store is opened
@@ -45,6 +46,7 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
+	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
 		if o.Limits.MaxBytes, err = show.ParseSize(a.maxBytes); err != nil {

@@ -2,7 +2,10 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/inlaybuild/inlay/internal/checkout"
 	"github.com/inlaybuild/inlay/internal/runtime"
@@ -15,7 +18,21 @@ func (e *Engine) Collect(ctx context.Context, o store.GCOptions) (store.GCReport
 	if err := e.sweep(ctx); err != nil {
 		return store.GCReport{}, err
 	}
-	return e.store.GC(ctx, o)
+	r, err := e.store.GC(ctx, o)
+	if err == nil && o.KeepBytes < 0 { // nothing is to be kept that is not named
+		err = e.removeCorrupt()
+	}
+	return r, err
+}
+
+// removeCorrupt removes what Fsck set aside.
+func (e *Engine) removeCorrupt() error {
+	dir := filepath.Join(e.store.Dir(), "corrupt")
+	list, err := os.ReadDir(dir)
+	for _, entry := range list {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	return err
 }
 
 // sweep takes away what killed processes left outside of the store's own files.

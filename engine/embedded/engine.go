@@ -60,6 +60,9 @@ type Options struct {
 type Limits struct {
 	MaxBytes   int64 // of all files of a layer: 256 GiB
 	MaxEntries int64 // of a layer: 4,000,000
+	MaxDepth   int64 // names in a path: 1,024
+	MaxHoles   int64 // bytes of holes in sparse files of a layer: 16 GiB
+	MaxMeta    int64 // bytes of names, link targets and extended attributes of a layer: 512 MiB
 }
 
 // Engine is the engine of this machine.

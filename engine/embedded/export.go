@@ -80,15 +80,18 @@ func (e *Engine) exportTar(ctx context.Context, t tree.Tree, to engine.Place, o 
 	case strings.HasSuffix(to.Path, ".gz"), strings.HasSuffix(to.Path, ".tgz"):
 		kind = compress.Gzip
 	}
-	m := progressOf(o.Progress).meter(to.String(), t.Bytes())
+	p := progressOf(o.Progress)
+	m := p.meter(to.String(), t.Bytes())
 	return e.toFile(to.Path, func(w io.Writer) error {
 		z, err := compress.NewWriter(w, kind)
 		if err != nil {
 			return err
 		}
-		if _, err := layer.WriteTree(ctx, &meteredWriter{z, m}, t, layer.WriteOptions{Open: e.OpenContent}); err != nil {
+		written, err := layer.WriteTree(ctx, &meteredWriter{z, m}, t, layer.WriteOptions{Open: e.OpenContent})
+		if err != nil {
 			return err
 		}
+		p.leftOut(written.Sockets)
 		return z.Close()
 	})
 }
@@ -157,8 +160,9 @@ func (e *Engine) assemble(ctx context.Context, r engine.Result, o engine.ExportO
 		if config, err = config.Append(l.DiffID, image.History{Created: &epoch, CreatedBy: "inlay"}); err != nil {
 			return nil, err
 		}
-		layers = append(layers[:len(layers):len(layers)], l)
-		a.out.NewLayer = &l
+		p.leftOut(l.LeftOut)
+		layers = append(layers[:len(layers):len(layers)], l.Layer)
+		a.out.NewLayer = &l.Layer
 	}
 	made, err := image.Assemble(config, layers, image.AssembleOptions{})
 	if err != nil {
@@ -194,48 +198,52 @@ func (e *Engine) allPlatforms(ctx context.Context, a *assembled, b engine.Base, 
 }
 
 // newLayer makes the layer of what changed since the base, or finds it.
-func (e *Engine) newLayer(ctx context.Context, r engine.Result, c engine.Compression, p progress) (image.Layer, error) {
+func (e *Engine) newLayer(ctx context.Context, r engine.Result, c engine.Compression, p progress) (madeLayer, error) {
 	kind, mediaType, err := compression(c)
 	if err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
 	key := digest.Of(fmt.Appendf(nil, "inlay layer 1\n%s\n%s\n%s", kind, r.Base.Tree.Digest(), r.Tree.Digest()))
 	if rec, ok, err := e.store.Result(ctx, key); err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	} else if l, known := readLayerRecord(rec); ok && known {
 		return l, nil
 	}
 	changes, err := compose.Diff(ctx, r.Base.Tree, r.Tree)
 	if err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
 	sv, err := e.save(ctx)
 	if err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
 	defer sv.ingest.Abort()
 	blob := sv.ingest.Create()
 	defer blob.Discard()
 	z, err := compress.NewWriter(blob, kind)
 	if err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
 	h := digest.NewHasher()
 	w := &meteredWriter{io.MultiWriter(z, h), p.meter("layer", 0)}
-	if _, err := layer.Write(ctx, w, changes, layer.WriteOptions{Open: e.OpenContent, Base: &r.Base.Tree}); err != nil {
-		return image.Layer{}, errors.Join(err, z.Close())
+	written, err := layer.Write(ctx, w, changes, layer.WriteOptions{Open: e.OpenContent, Base: &r.Base.Tree})
+	if err != nil {
+		return madeLayer{}, errors.Join(err, z.Close())
 	}
 	if err := z.Close(); err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
 	d, size, err := blob.Finish(ctx)
 	if err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
-	l := image.Layer{Descriptor: image.Descriptor{MediaType: mediaType, Digest: d, Size: size}, DiffID: h.Digest()}
-	rec, err := layerRecord(l)
+	l := madeLayer{
+		Layer:   image.Layer{Descriptor: image.Descriptor{MediaType: mediaType, Digest: d, Size: size}, DiffID: h.Digest()},
+		LeftOut: written.Sockets,
+	}
+	rec, err := l.record()
 	if err != nil {
-		return image.Layer{}, err
+		return madeLayer{}, err
 	}
 	return l, sv.commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: rec}})
 }

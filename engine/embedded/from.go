@@ -123,16 +123,32 @@ func (e *Engine) readTree(ctx context.Context, sv *saving, p engine.Place, progr
 		return tree.Tree{}, false, fmt.Errorf("%s: %w", p, err)
 	}
 	defer z.Close()
-	t, _, err = layer.ReadTree(ctx, z, layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
+	in := &countedReader{Reader: z}
+	t, _, err = layer.ReadTree(ctx, in, layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
 	if err != nil {
 		return tree.Tree{}, false, fmt.Errorf("%s: %w", p, err)
+	}
+	if in.n == 0 {
+		return tree.Tree{}, false, fmt.Errorf("%s is empty: not even the end of a tar is in it", p)
 	}
 	return t, false, nil
 }
 
+// countedReader counts what is read.
+type countedReader struct {
+	io.Reader
+	n int64
+}
+
+func (r *countedReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.n += int64(n)
+	return n, err
+}
+
 func (e *Engine) layerLimits() layer.Limits {
 	l := e.options.Limits
-	return layer.Limits{MaxBytes: l.MaxBytes, MaxEntries: l.MaxEntries}
+	return layer.Limits{MaxBytes: l.MaxBytes, MaxEntries: l.MaxEntries, MaxDepth: l.MaxDepth, MaxHoles: l.MaxHoles, MaxMetadata: l.MaxMeta}
 }
 
 func (e *Engine) compressLimits() compress.Limits {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
@@ -70,8 +71,9 @@ func (e *Engine) Import(ctx context.Context, from engine.Place, name string, o I
 	return out, err
 }
 
-// CheckName tells whether something in the store can have this name: not empty,
-// no control characters, nothing that would be read as another kind of place.
+// CheckName tells whether something in the store can have this name: letters,
+// digits and ._-/:@+, with a letter or a digit first, and nothing that would be
+// read as another kind of place. A reference of a registry can.
 func CheckName(name string) error {
 	p, err := engine.ParsePlace(name)
 	if err != nil {
@@ -80,9 +82,13 @@ func CheckName(name string) error {
 	if p.Scheme != engine.SchemeName {
 		return fmt.Errorf("%q cannot be a name in the store: it says where something is", name)
 	}
-	for _, c := range name {
-		if c < ' ' || c == 0x7f || c == '@' && len(name) > 512 {
-			return fmt.Errorf("%q cannot be a name: it has control characters", name)
+	if name == "last" || strings.HasPrefix(name, "last@") {
+		return fmt.Errorf("%q cannot be a name in the store: it stands for the last run", name)
+	}
+	for i, c := range []byte(name) {
+		letter := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '[' || c == ']'
+		if !letter && (i == 0 || strings.IndexByte("._-/:@+", c) < 0) {
+			return fmt.Errorf("%q cannot be a name in the store: use letters, digits and ._-/:@+, with a letter or a digit first", name)
 		}
 	}
 	return nil

@@ -88,3 +88,10 @@ func (r *meteredReader) Read(b []byte) (int, error) {
 	r.meter.add(int64(n), 0)
 	return n, err
 }
+
+// leftOut tells of sockets, which a tar cannot hold.
+func (p progress) leftOut(sockets []string) {
+	if len(sockets) > 0 {
+		p.Event(engine.LeftOut{Paths: sockets, Why: "a tar cannot hold sockets"})
+	}
+}

@@ -17,7 +17,7 @@ import (
 // tree that is not one.
 type imageRecord struct {
 	Tree     digest.Digest
-	Config   json.RawMessage
+	Config   []byte            // as the image has it: its digest names it
 	Layers   []image.Layer     `json:",omitempty"`
 	Manifest *image.Descriptor `json:",omitempty"` // nil for a tree that is no image
 	Origin   string            `json:",omitempty"` // the reference that it was pulled by
@@ -136,8 +136,14 @@ func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Res
 	return out, nil
 }
 
-// layerRecord is what the store remembers of a layer that was made.
-func layerRecord(l image.Layer) (store.Record, error) {
+// madeLayer is a layer that was made of a change set.
+type madeLayer struct {
+	image.Layer
+	LeftOut []string `json:",omitempty"` // paths that a layer cannot hold: sockets
+}
+
+// record gives what the store remembers of a layer that was made.
+func (l madeLayer) record() (store.Record, error) {
 	data, err := json.Marshal(l)
 	if err != nil {
 		return store.Record{}, fmt.Errorf("encode the record of a layer: %w", err)
@@ -145,8 +151,8 @@ func layerRecord(l image.Layer) (store.Record, error) {
 	return store.Record{Blobs: []digest.Digest{l.Digest}, Data: data}, nil
 }
 
-func readLayerRecord(r store.Record) (image.Layer, bool) {
-	var l image.Layer
+func readLayerRecord(r store.Record) (madeLayer, bool) {
+	var l madeLayer
 	err := json.Unmarshal(r.Data, &l)
 	return l, err == nil && !l.Digest.IsZero()
 }

@@ -310,7 +310,7 @@ func dbError(err error) error {
 	case errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("records.db: %w: %w; another inlay process is writing for very long", ErrBusy, err)
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
-		return fmt.Errorf("records.db: %w; the database is damaged: inlay fsck says more", err)
+		return fmt.Errorf("records.db: %w; the database is damaged and cannot be mended: move the store away, and import again what was in it", err)
 	default:
 		return fmt.Errorf("records.db: %w", err)
 	}

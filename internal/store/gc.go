@@ -64,7 +64,7 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 }
 
 func (s *Store) collect(ctx context.Context, o GCOptions, r *GCReport) (err error) {
-	if err := s.spendReserve(); err != nil {
+	if _, err := s.spendReserve(); err != nil {
 		return err
 	}
 	defer makeReserve(s.dir)

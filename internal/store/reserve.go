@@ -25,18 +25,18 @@ func makeReserve(dir string) {
 	}
 }
 
-// spendReserve gives the space back when the disk is full: removing nodes takes
-// some first.
-func (s *Store) spendReserve() error {
+// spendReserve gives the space back when the disk is full, and tells whether it
+// was: removing nodes takes some first.
+func (s *Store) spendReserve() (full bool, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {
-		return &os.PathError{Op: "statfs", Path: s.dir, Err: err}
+		return false, &os.PathError{Op: "statfs", Path: s.dir, Err: err}
 	}
 	if uint64(st.Bavail)*uint64(st.Bsize) >= reserveSize {
-		return nil
+		return false, nil
 	}
 	if err := os.Remove(s.path(reserveName)); !errors.Is(err, os.ErrNotExist) {
-		return err
+		return true, err
 	}
-	return nil
+	return true, nil
 }

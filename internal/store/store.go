@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -83,8 +84,19 @@ func (s *Store) open(ctx context.Context) error {
 	if s.gate, err = openGate(filepath.Join(s.dir, "leases"), s.opts.Wait); err != nil {
 		return err
 	}
-	if s.db, err = openDatabase(ctx, filepath.Join(s.dir, "records.db"), s.opts.Wait); err != nil {
+	open := func() (err error) {
+		s.db, err = openDatabase(ctx, filepath.Join(s.dir, "records.db"), s.opts.Wait)
 		return err
+	}
+	if err = open(); err != nil {
+		// SQLite needs some space even to read.
+		spent, e := s.spendReserve()
+		if e != nil || !spent {
+			return err
+		}
+		if err = open(); err != nil {
+			return fmt.Errorf("%w: %w: free some space on the disk of the store", syscall.ENOSPC, err)
+		}
 	}
 	s.readOnly = s.db.readOnly
 	s.lease = newLease(filepath.Join(s.dir, "leases"))

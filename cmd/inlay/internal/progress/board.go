@@ -129,6 +129,11 @@ func replaced(e engine.Replaced) string {
 	return fmt.Sprintf("warning: %s, %s, was replaced by a %s", show.Quote(e.Path), was, e.Now)
 }
 
+// leftOut writes the warning of entries that were not exported.
+func leftOut(e engine.LeftOut) string {
+	return fmt.Sprintf("warning: %s: %s left out (the first: %s)", e.Why, show.Plural(int64(len(e.Paths)), "entry"), show.Quote(e.Paths[0]))
+}
+
 // name writes the number and the call of a step.
 func (s *step) name() string {
 	if s.number == 0 {

@@ -59,6 +59,8 @@ func (j *jsonLines) Event(ev engine.Event) {
 		out = jsonEvent{Event: "progress", Step: e.Step, What: show.Bytes(e.What), Done: e.Done, Total: e.Total, Count: e.Count}
 	case engine.Replaced:
 		out = jsonEvent{Event: "replaced", Step: e.Step, Path: show.Bytes(e.Path), Was: e.Was.String(), Now: e.Now.String(), Entries: e.Entries}
+	case engine.LeftOut:
+		out = jsonEvent{Event: "left-out", Step: -1, Error: e.Why, Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
 	default:
 		return
 	}

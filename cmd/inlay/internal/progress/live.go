@@ -59,6 +59,8 @@ func (l *live) Event(ev engine.Event) {
 		l.board.progress(e)
 	case engine.Replaced:
 		l.write("\x1b[33m" + replaced(e) + "\x1b[0m")
+	case engine.LeftOut:
+		l.write("\x1b[33m" + leftOut(e) + "\x1b[0m")
 	}
 }
 

@@ -54,6 +54,8 @@ func (p *plain) Event(ev engine.Event) {
 		p.board.progress(e)
 	case engine.Replaced:
 		fmt.Fprintln(p.w, replaced(e))
+	case engine.LeftOut:
+		fmt.Fprintln(p.w, leftOut(e))
 	}
 }
 
