@@ -15,11 +15,16 @@ import (
 )
 
 // call is one word that is being run.
+//
+// What reads an argument or a flag gives the value alone. The first error stays
+// in err, and is what the word fails with, whatever its function returns. After
+// it, readers do no I/O, and change, configure, mount and resolve do nothing.
 type call struct {
 	runner *runner
 	parsed parsedCall
 	in     value // what the word before made; nil for a source
 	sorted
+	err   error // the first of the arguments
 	print func(context.Context, Output) error
 }
 
@@ -39,6 +44,9 @@ func (c *call) do(ctx context.Context) (value, error) {
 	label := c.label()
 	c.runner.labels[label] = c
 	v, err := w.run(ctx, c)
+	if c.err != nil {
+		return nil, c.err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +118,31 @@ func (c *call) errorf(format string, args ...any) error {
 	return c.runner.script.errorAt(c.parsed.at, format, args...)
 }
 
+// fail remembers an error of an argument, unless there is one already.
+func (c *call) fail(at Pos, format string, args ...any) {
+	if c.err == nil {
+		c.err = c.runner.script.errorAt(at, format, args...)
+	}
+}
+
 // system gives the file system that the word works on.
 func (c *call) system() system { s, _ := c.in.(system); return s }
+
+// change gives the file system that the word works on, changed.
+func (c *call) change(f func(inlay.Directory) inlay.Directory) (value, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	s := c.system()
+	s.dir = f(s.dir)
+	return s, nil
+}
+
+// configure gives the file system that the word works on, with its configuration
+// changed.
+func (c *call) configure(f func(inlay.Container) inlay.Container) (value, error) {
+	return c.change(func(d inlay.Directory) inlay.Directory { return f(d.Container()).Root() })
+}
 
 func (c *call) has(flag string) bool { return len(c.flags[flag]) > 0 }
 
@@ -131,40 +162,37 @@ func (c *call) list(flag string) []string {
 }
 
 // text gives an argument that must be text; "" for one that is not there.
-func (c *call) text(i int) (string, error) {
-	if i >= len(c.args) {
-		return "", nil
+func (c *call) text(i int) string {
+	if c.err != nil || i >= len(c.args) {
+		return ""
 	}
 	if v := c.args[i].value; v != nil {
-		return "", c.runner.script.errorAt(c.args[i].at, "%s wants text here, not %s", c.parsed.word.Name, v.kind())
+		c.fail(c.args[i].at, "%s wants text here, not %s", c.parsed.word.Name, v.kind())
+		return ""
 	}
-	return c.args[i].text, nil
+	return c.args[i].text
 }
 
 // texts gives the arguments from one on, which must be text.
-func (c *call) texts(from int) ([]string, error) {
+func (c *call) texts(from int) []string {
 	out := []string{}
 	for i := from; i < len(c.args); i++ {
-		s, err := c.text(i)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, s)
+		out = append(out, c.text(i))
 	}
-	return out, nil
+	return out
 }
 
 // path gives an argument that is a path in a file system; the root if it is not
 // there.
-func (c *call) path(i int) (string, error) {
-	s, err := c.text(i)
-	if s == "" && err == nil {
-		if i < len(c.args) {
-			return "", c.runner.script.errorAt(c.args[i].at, "%s: the path is empty", c.parsed.word.Name)
-		}
-		s = "/"
+func (c *call) path(i int) string {
+	if i >= len(c.args) {
+		return "/"
 	}
-	return s, err
+	s := c.text(i)
+	if s == "" {
+		c.fail(c.args[i].at, "%s: the path is empty", c.parsed.word.Name)
+	}
+	return s
 }
 
 // isHost tells whether an argument is a path of this machine.
@@ -181,55 +209,75 @@ func (c *call) named(d inlay.Directory, word, arg string) inlay.Directory {
 }
 
 // file gives an argument that is a file: a path of this machine or $(...).
-func (c *call) file(i int) (inlay.File, error) {
-	a := c.args[i]
-	s := c.runner.script
+func (c *call) file(i int) (f inlay.File) {
+	if c.err != nil {
+		return f
+	}
+	a, word := c.args[i], c.parsed.word.Name
 	switch v := a.value.(type) {
 	case file:
-		return v.File, nil
+		return v.File
 	case nil:
 	default:
-		return inlay.File{}, s.errorAt(a.at, "%s wants a file, not %s: end $(...) in `file PATH`", c.parsed.word.Name, v.kind())
+		c.fail(a.at, "%s wants a file, not %s: end $(...) in `file PATH`", word, v.kind())
+		return f
 	}
 	switch {
 	case a.text == "":
-		return inlay.File{}, s.errorAt(a.at, "%s: the name of the file is empty", c.parsed.word.Name)
+		c.fail(a.at, "%s: the name of the file is empty", word)
+		return f
 	case isHost(a.text):
 		dir, at := inlay.HostFile(a.text).Directory()
-		return c.named(dir, "host", a.text).File(at), nil
+		return c.named(dir, "host", a.text).File(at)
 	}
 	if _, err := os.Lstat(a.text); err == nil {
-		return inlay.File{}, s.errorAt(a.at, "%s: a file of this machine is written as ./%s", c.parsed.word.Name, clip(a.text))
+		c.fail(a.at, "%s: a file of this machine is written as ./%s", word, clip(a.text))
+		return f
 	}
-	return inlay.File{}, s.errorAt(a.at, "%s: %q is no file: want ./PATH or /PATH of this machine, or $(from SRC | file PATH)", c.parsed.word.Name, clip(a.text))
+	c.fail(a.at, "%s: %q is no file: want ./PATH or /PATH of this machine, or $(from SRC | file PATH)", word, clip(a.text))
+	return f
+}
+
+// files gives the arguments from one on, which must be files.
+func (c *call) files(from int) []inlay.File {
+	var out []inlay.File
+	for i := from; i < len(c.args); i++ {
+		out = append(out, c.file(i))
+	}
+	return out
 }
 
 // directory gives an argument that is a file system: a SRC, a path of this
 // machine, or $(...). The options are for a path of this machine.
-func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bool, err error) {
+func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bool) {
+	if c.err != nil {
+		return d, false
+	}
 	a := c.args[i]
 	switch v := a.value.(type) {
 	case system:
-		return v.dir, false, nil
+		return v.dir, false
 	case nil:
 	default:
-		return d, false, c.runner.script.errorAt(a.at, "%s wants a file system, not %s", c.parsed.word.Name, v.kind())
+		c.fail(a.at, "%s wants a file system, not %s", c.parsed.word.Name, v.kind())
+		return d, false
 	}
 	if isHost(a.text) {
-		return c.named(inlay.HostDirectory(a.text, o), "host", a.text), true, nil
+		return c.named(inlay.HostDirectory(a.text, o), "host", a.text), true
 	}
 	p, err := engine.ParsePlace(a.text)
 	if err != nil {
-		return d, false, c.runner.script.errorAt(a.at, "%s: %v", c.parsed.word.Name, err)
+		c.fail(a.at, "%s: %v", c.parsed.word.Name, err)
+		return d, false
 	}
 	if p.Scheme == engine.SchemeScratch {
-		return inlay.Scratch(), false, nil
+		return inlay.Scratch(), false
 	}
-	return c.named(inlay.From(a.text).Root(), "from", a.text), false, nil
+	return c.named(inlay.From(a.text).Root(), "from", a.text), false
 }
 
 // copyOptions reads the flags that copying words share.
-func (c *call) copyOptions() (inlay.CopyOptions, error) {
+func (c *call) copyOptions() inlay.CopyOptions {
 	o := inlay.CopyOptions{
 		Owner:      c.flag("owner"),
 		Mode:       c.flag("mode"),
@@ -245,11 +293,11 @@ func (c *call) copyOptions() (inlay.CopyOptions, error) {
 	if c.has("time") {
 		t, err := parseTime(c.flag("time"))
 		if err != nil {
-			return o, c.runner.script.errorAt(c.flags["time"][0].at, "%s: --time %s: want seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, clip(c.flag("time")))
+			c.fail(c.flags["time"][0].at, "%s: --time %s: want seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, clip(c.flag("time")))
 		}
 		o.Time = &t
 	}
-	return o, nil
+	return o
 }
 
 func parseTime(s string) (int64, error) {

@@ -16,28 +16,23 @@ func configWords() []Word {
 	}, {
 		Name: "without-env", Args: "NAME", Short: "take a variable away",
 		Example: "from debian:12 | without-env DEBUG | export oci:out",
-		min:     1, max: 1, label: 1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithoutEnv(a[0]) }),
+		min:     1, max: 1, label: 1, run: textWord(inlay.Container.WithoutEnv),
 	}, {
 		Name: "with-workdir", Args: "PATH", Short: "another working directory",
 		Example: "from debian:12 | with-workdir /srv | with-exec -- pwd | stdout",
-		min:     1, max: 1, label: 1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithWorkdir(a[0]) }),
+		min:     1, max: 1, label: 1, run: textWord(inlay.Container.WithWorkdir),
 	}, {
 		Name: "with-user", Args: "USER[:GROUP]", Short: "processes are run by another user",
 		Example: "from debian:12 | with-user nobody | with-exec -- id -un | stdout",
-		min:     1, max: 1, label: 1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithUser(a[0]) }),
+		min:     1, max: 1, label: 1, run: textWord(inlay.Container.WithUser),
 	}, {
 		Name: "with-entrypoint", Args: "[--] ARGS...", Short: "another entrypoint, without default arguments", rest: true,
 		Example: "from debian:12 | with-entrypoint /bin/tool | export oci:out",
-		max:     -1, label: -1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithEntrypoint(a) }),
+		max:     -1, label: -1, run: textsWord(inlay.Container.WithEntrypoint),
 	}, {
 		Name: "with-default-args", Args: "[--] ARGS...", Short: "other default arguments of the entrypoint", rest: true,
 		Example: "from debian:12 | with-default-args -- sh -l | export oci:out",
-		max:     -1, label: -1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithDefaultArgs(a) }),
+		max:     -1, label: -1, run: textsWord(inlay.Container.WithDefaultArgs),
 	}, {
 		Name: "with-label", Args: "NAME=VALUE | NAME VALUE", Short: "a label of the image",
 		Example: "from debian:12 | with-label org.opencontainers.image.title=tool | export oci:out",
@@ -45,13 +40,11 @@ func configWords() []Word {
 	}, {
 		Name: "without-label", Args: "NAME", Short: "take a label away",
 		Example: "from debian:12 | without-label maintainer | export oci:out",
-		min:     1, max: 1, label: 1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithoutLabel(a[0]) }),
+		min:     1, max: 1, label: 1, run: textWord(inlay.Container.WithoutLabel),
 	}, {
 		Name: "with-exposed-port", Args: "PORT[/PROTOCOL]", Short: "a port that the image says it listens on",
 		Example: "from debian:12 | with-exposed-port 53/udp | export oci:out",
-		min:     1, max: 1, label: 1,
-		run: configWord(func(c inlay.Container, a []string) inlay.Container { return c.WithExposedPort(a[0]) }),
+		min:     1, max: 1, label: 1, run: textWord(inlay.Container.WithExposedPort),
 	}}
 	for i := range words {
 		words[i].Group, words[i].on = Config, isSystem
@@ -59,55 +52,46 @@ func configWords() []Word {
 	return words
 }
 
-// configWord is a word whose arguments are text.
-func configWord(f func(inlay.Container, []string) inlay.Container) func(context.Context, *call) (value, error) {
+// textWord is a word that configures by one text.
+func textWord(f func(inlay.Container, string) inlay.Container) func(context.Context, *call) (value, error) {
 	return func(_ context.Context, c *call) (value, error) {
-		args, err := c.texts(0)
-		if err != nil {
-			return nil, err
-		}
-		s := c.system()
-		s.dir = f(s.dir.Container(), args).Root()
-		return s, nil
+		arg := c.text(0)
+		return c.configure(func(to inlay.Container) inlay.Container { return f(to, arg) })
+	}
+}
+
+// textsWord is a word that configures by all its arguments.
+func textsWord(f func(inlay.Container, []string) inlay.Container) func(context.Context, *call) (value, error) {
+	return func(_ context.Context, c *call) (value, error) {
+		args := c.texts(0)
+		return c.configure(func(to inlay.Container) inlay.Container { return f(to, args) })
 	}
 }
 
 // pair reads NAME=VALUE or NAME VALUE.
-func (c *call) pair() (name, val string, err error) {
-	args, err := c.texts(0)
-	if err != nil {
-		return "", "", err
-	}
+func (c *call) pair() (name, val string) {
+	args := c.texts(0)
 	if len(args) == 2 {
-		return args[0], args[1], nil
+		return args[0], args[1]
 	}
 	name, val, ok := strings.Cut(args[0], "=")
 	if !ok || name == "" {
-		return "", "", c.runner.script.errorAt(c.args[0].at, "%s %s: want NAME=VALUE or NAME VALUE", c.parsed.word.Name, clip(args[0]))
+		c.fail(c.args[0].at, "%s %s: want NAME=VALUE or NAME VALUE", c.parsed.word.Name, clip(args[0]))
 	}
-	return name, val, nil
+	return name, val
 }
 
 func runWithEnv(_ context.Context, c *call) (value, error) {
-	name, val, err := c.pair()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	if c.has("expand") {
-		s.dir = s.dir.Container().WithEnvExpanded(name, val).Root()
-	} else {
-		s.dir = s.dir.Container().WithEnv(name, val).Root()
-	}
-	return s, nil
+	name, val := c.pair()
+	return c.configure(func(to inlay.Container) inlay.Container {
+		if c.has("expand") {
+			return to.WithEnvExpanded(name, val)
+		}
+		return to.WithEnv(name, val)
+	})
 }
 
 func runWithLabel(_ context.Context, c *call) (value, error) {
-	name, val, err := c.pair()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.Container().WithLabel(name, val).Root()
-	return s, nil
+	name, val := c.pair()
+	return c.configure(func(to inlay.Container) inlay.Container { return to.WithLabel(name, val) })
 }

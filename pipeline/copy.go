@@ -62,124 +62,53 @@ func copyFlags() []Flag {
 }
 
 func runWithFile(_ context.Context, c *call) (value, error) {
-	to, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	f, err := c.file(1)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithFile(to, f, o)
-	return s, nil
+	to, f, o := c.path(0), c.file(1), c.copyOptions()
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithFile(to, f, o) })
 }
 
 func runWithFiles(_ context.Context, c *call) (value, error) {
-	to, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	var files []inlay.File
-	for i := 1; i < len(c.args); i++ {
-		f, err := c.file(i)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithFiles(to, files, o)
-	return s, nil
+	to, files, o := c.path(0), c.files(1), c.copyOptions()
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithFiles(to, files, o) })
 }
 
 // source gives the directory that a copy is from. What selects is left to the
 // reading of this machine's directory, if it is one.
-func (c *call) source(o *inlay.CopyOptions) (inlay.Directory, error) {
-	d, host, err := c.directory(1, c.hostOptions())
-	if err != nil {
-		return d, err
-	}
+func (c *call) source(o *inlay.CopyOptions) inlay.Directory {
+	d, host := c.directory(1, c.hostOptions())
 	if host {
 		o.Include, o.Exclude = nil, nil
-		return d, nil
+		return d
 	}
 	for _, f := range hostFlags() {
 		if c.has(f.Name) {
-			return d, c.runner.script.errorAt(c.flags[f.Name][0].at, "%s: --%s is for a directory of this machine, written ./PATH or /PATH", c.parsed.word.Name, f.Name)
+			c.fail(c.flags[f.Name][0].at, "%s: --%s is for a directory of this machine, written ./PATH or /PATH", c.parsed.word.Name, f.Name)
 		}
 	}
-	return d, nil
+	return d
 }
 
 func runWithDirectory(_ context.Context, c *call) (value, error) {
-	to, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	d, err := c.source(&o)
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithDirectory(to, d, o)
-	return s, nil
+	to, o := c.path(0), c.copyOptions()
+	src := c.source(&o)
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithDirectory(to, src, o) })
 }
 
 func runWithCopy(_ context.Context, c *call) (value, error) {
-	to, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	d, err := c.source(&o)
-	if err != nil {
-		return nil, err
-	}
-	from, err := c.texts(2)
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithCopy(to, d, from, o)
-	return s, nil
+	to, o := c.path(0), c.copyOptions()
+	src, from := c.source(&o), c.texts(2)
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithCopy(to, src, from, o) })
 }
 
 func runWithMerged(_ context.Context, c *call) (value, error) {
 	var over []inlay.Directory
 	for i := range c.args {
-		d, _, err := c.directory(i, inlay.HostOptions{})
-		if err != nil {
-			return nil, err
-		}
+		d, _ := c.directory(i, inlay.HostOptions{})
 		over = append(over, d)
 	}
-	s := c.system()
-	s.dir = s.dir.WithMerged(over...)
-	return s, nil
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithMerged(over...) })
 }
 
 func runWithRoot(_ context.Context, c *call) (value, error) {
-	d, _, err := c.directory(0, inlay.HostOptions{})
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.Container().WithRoot(d).Root()
-	return s, nil
+	root, _ := c.directory(0, inlay.HostOptions{})
+	return c.configure(func(to inlay.Container) inlay.Container { return to.WithRoot(root) })
 }

@@ -23,13 +23,11 @@ func fileWords() []Word {
 	}, {
 		Name: "without-file", Args: "PATH", Short: "take a file away; that there is none is no error",
 		Example: "from debian:12 | without-file /etc/motd | export oci:out",
-		min:     1, max: 1, label: 1,
-		run: pathWord(func(d inlay.Directory, p string) inlay.Directory { return d.WithoutFile(p) }),
+		min:     1, max: 1, label: 1, run: pathWord(inlay.Directory.WithoutFile),
 	}, {
 		Name: "without-directory", Args: "PATH", Short: "take a directory away, with all that it holds",
 		Example: "from debian:12 | without-directory /usr/share/doc | export oci:out",
-		min:     1, max: 1, label: 1,
-		run: pathWord(func(d inlay.Directory, p string) inlay.Directory { return d.WithoutDirectory(p) }),
+		min:     1, max: 1, label: 1, run: pathWord(inlay.Directory.WithoutDirectory),
 	}}
 	for i := range words {
 		words[i].Group, words[i].on = Files, isSystem
@@ -38,64 +36,24 @@ func fileWords() []Word {
 }
 
 // pathWord is a word that changes something at one path.
-func pathWord(f func(inlay.Directory, string) inlay.Directory) func(context.Context, *call) (value, error) {
+func pathWord(f func(d inlay.Directory, at string) inlay.Directory) func(context.Context, *call) (value, error) {
 	return func(_ context.Context, c *call) (value, error) {
-		p, err := c.path(0)
-		if err != nil {
-			return nil, err
-		}
-		s := c.system()
-		s.dir = f(s.dir, p)
-		return s, nil
+		at := c.path(0)
+		return c.change(func(d inlay.Directory) inlay.Directory { return f(d, at) })
 	}
 }
 
 func runWithNewFile(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	content, err := c.text(1)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithNewFile(at, content, o)
-	return s, nil
+	at, content, o := c.path(0), c.text(1), c.copyOptions()
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithNewFile(at, content, o) })
 }
 
 func runWithNewDirectory(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithNewDirectory(at, o)
-	return s, nil
+	at, o := c.path(0), c.copyOptions()
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithNewDirectory(at, o) })
 }
 
 func runWithSymlink(_ context.Context, c *call) (value, error) {
-	target, err := c.text(0)
-	if err != nil {
-		return nil, err
-	}
-	at, err := c.path(1)
-	if err != nil {
-		return nil, err
-	}
-	o, err := c.copyOptions()
-	if err != nil {
-		return nil, err
-	}
-	s := c.system()
-	s.dir = s.dir.WithSymlink(target, at, o)
-	return s, nil
+	target, at, o := c.text(0), c.path(1), c.copyOptions()
+	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithSymlink(target, at, o) })
 }

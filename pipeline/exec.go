@@ -32,38 +32,52 @@ func execWords() []Word {
 }
 
 func runWithExec(_ context.Context, c *call) (value, error) {
-	args, err := c.texts(0)
-	if err != nil {
-		return nil, err
-	}
+	args := c.texts(0)
 	o := inlay.ExecOptions{
 		UseEntrypoint: c.has("use-entrypoint"),
 		NoNetwork:     c.has("no-network"),
-		Env:           c.list("env"),
+		Env:           c.env(),
+		Expect:        c.expect(),
+		Stdin:         c.stdin(),
 		Again:         c.flag("again"),
 	}
-	for _, e := range c.flags["env"] {
-		if name, _, ok := strings.Cut(e.text, "="); !ok || name == "" {
-			return nil, c.runner.script.errorAt(e.at, "with-exec: --env %s: want NAME=VALUE", clip(e.text))
+	return c.change(func(inlay.Directory) inlay.Directory { return c.system().container().WithExec(args, o).Root() })
+}
+
+// env reads --env.
+func (c *call) env() []string {
+	for _, a := range c.flags["env"] {
+		if name, _, ok := strings.Cut(a.text, "="); !ok || name == "" {
+			c.fail(a.at, "with-exec: --env %s: want NAME=VALUE", clip(a.text))
 		}
 	}
+	return c.list("env")
+}
+
+// expect reads --expect, whose codes may also stand in one, with commas.
+func (c *call) expect() []int {
+	var codes []int
 	for _, a := range c.flags["expect"] {
 		for code := range strings.SplitSeq(a.text, ",") {
 			n, err := strconv.Atoi(code)
 			if err != nil || n < 0 || n > 255 {
-				return nil, c.runner.script.errorAt(a.at, "with-exec: --expect %s: want an exit code, 0 to 255", clip(a.text))
+				c.fail(a.at, "with-exec: --expect %s: want an exit code, 0 to 255", clip(a.text))
 			}
-			o.Expect = append(o.Expect, n)
+			codes = append(codes, n)
 		}
 	}
-	if o.Stdin = c.flag("stdin"); strings.HasPrefix(o.Stdin, "@") {
-		if o.Stdin, err = readStdin(o.Stdin[1:]); err != nil {
-			return nil, err
-		}
+	return codes
+}
+
+// stdin reads --stdin, and the file that it names; none after an error.
+func (c *call) stdin() string {
+	path, ok := strings.CutPrefix(c.flag("stdin"), "@")
+	if !ok || c.err != nil {
+		return path
 	}
-	s := c.system()
-	s.dir = s.container().WithExec(args, o).Root()
-	return s, nil
+	s, err := readStdin(path)
+	c.err = err
+	return s
 }
 
 func readStdin(path string) (string, error) {

@@ -41,83 +41,58 @@ func mountWords() []Word {
 	return words
 }
 
+// mount gives the file system that the word works on, with one more mount.
+func (c *call) mount(f func(inlay.Container) inlay.Container) (value, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.system().mount(f), nil
+}
+
 func runMountedDirectory(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	var o inlay.CopyOptions
-	if c.has("include") || c.has("exclude") {
-		o.Include, o.Exclude = c.list("include"), c.list("exclude")
-	}
-	d, err := c.source(&o)
-	if err != nil {
-		return nil, err
-	}
+	at := c.path(0)
+	o := inlay.CopyOptions{Include: c.list("include"), Exclude: c.list("exclude")}
+	d := c.source(&o)
 	if len(o.Include) > 0 || len(o.Exclude) > 0 {
 		d = inlay.Scratch().WithDirectory("/", d, o)
 	}
-	return c.system().mount(func(to inlay.Container) inlay.Container { return to.WithMountedDirectory(at, d) }), nil
+	return c.mount(func(to inlay.Container) inlay.Container { return to.WithMountedDirectory(at, d) })
 }
 
 func runMountedFile(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	f, err := c.file(1)
-	if err != nil {
-		return nil, err
-	}
-	return c.system().mount(func(to inlay.Container) inlay.Container { return to.WithMountedFile(at, f) }), nil
+	at, f := c.path(0), c.file(1)
+	return c.mount(func(to inlay.Container) inlay.Container { return to.WithMountedFile(at, f) })
 }
 
 func runMountedCache(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	name, err := c.text(1)
-	if err != nil {
-		return nil, err
-	}
-	return c.system().mount(func(to inlay.Container) inlay.Container { return to.WithMountedCache(at, name) }), nil
+	at, name := c.path(0), c.text(1)
+	return c.mount(func(to inlay.Container) inlay.Container { return to.WithMountedCache(at, name) })
 }
 
 func runMountedTemp(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	return c.system().mount(func(to inlay.Container) inlay.Container { return to.WithMountedTemp(at) }), nil
+	at := c.path(0)
+	return c.mount(func(to inlay.Container) inlay.Container { return to.WithMountedTemp(at) })
 }
 
 func runMountedSecret(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	name, err := c.text(1)
-	if err != nil {
-		return nil, err
-	}
-	kind, where, _ := strings.Cut(name, ":")
-	var s inlay.Secret
+	at, s := c.path(0), c.secret(1)
+	return c.mount(func(to inlay.Container) inlay.Container { return to.WithMountedSecret(at, s) })
+}
+
+// secret gives an argument that says where a secret is; it is not read here.
+func (c *call) secret(i int) (s inlay.Secret) {
+	kind, where, _ := strings.Cut(c.text(i), ":")
 	switch {
 	case kind == "env" && where != "":
-		s = inlay.SecretEnv(where)
+		return inlay.SecretEnv(where)
 	case kind == "file" && where != "":
-		s = inlay.SecretFile(where)
-	default:
-		return nil, c.runner.script.errorAt(c.args[1].at, "with-mounted-secret: want env:NAME or file:PATH")
+		return inlay.SecretFile(where)
 	}
-	return c.system().mount(func(to inlay.Container) inlay.Container { return to.WithMountedSecret(at, s) }), nil
+	c.fail(c.args[i].at, "%s: want env:NAME or file:PATH", c.parsed.word.Name)
+	return s
 }
 
 func runWithoutMount(_ context.Context, c *call) (value, error) {
-	at, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	return c.system().mount(func(to inlay.Container) inlay.Container { return to.WithoutMount(at) }), nil
+	at := c.path(0)
+	return c.mount(func(to inlay.Container) inlay.Container { return to.WithoutMount(at) })
 }

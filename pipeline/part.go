@@ -11,8 +11,7 @@ func partWords() []Word {
 	words := []Word{{
 		Name: "directory", Args: "PATH", Short: "go on with the directory at a path, as a file system of its own",
 		Example: "from debian:12 | directory /etc | entries",
-		min:     1, max: 1, label: 1,
-		run: pathWord(func(d inlay.Directory, p string) inlay.Directory { return d.Directory(p) }),
+		min:     1, max: 1, label: 1, run: pathWord(inlay.Directory.Directory),
 	}, {
 		Name: "file", Args: "PATH", Short: "go on with the file at a path",
 		Example: "from debian:12 | file /etc/os-release | contents",
@@ -33,18 +32,12 @@ func partWords() []Word {
 }
 
 func runFile(_ context.Context, c *call) (value, error) {
-	p, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
-	return file{c.system().dir.File(p)}, nil
+	at := c.path(0)
+	return file{c.system().dir.File(at)}, nil
 }
 
 func runDiff(_ context.Context, c *call) (value, error) {
-	to, _, err := c.directory(0, inlay.HostOptions{})
-	if err != nil {
-		return nil, err
-	}
+	to, _ := c.directory(0, inlay.HostOptions{})
 	return changes{graph.New(graph.Diff{}, "", c.system().dir.Node(), to.Node())}, nil
 }
 

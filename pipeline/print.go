@@ -64,6 +64,9 @@ func printWords() []Word {
 
 // resolve makes the file system that the word looks at.
 func (c *call) resolve(ctx context.Context) (engine.Result, error) {
+	if c.err != nil {
+		return engine.Result{}, c.err
+	}
 	return c.runner.resolve(ctx, node(c.in))
 }
 
@@ -103,8 +106,8 @@ func (c *call) at(ctx context.Context, follow tree.Follow) (string, tree.Entry, 
 	case ok:
 		_, p = f.Directory()
 	default:
-		if p, err = c.path(0); err != nil {
-			return "", nil, err
+		if p = c.path(0); c.err != nil {
+			return "", nil, c.err
 		}
 	}
 	found, err := tree.Resolve(ctx, r.Tree, p, follow)
@@ -191,10 +194,7 @@ func runEntries(ctx context.Context, c *call) (value, error) {
 }
 
 func runGlob(ctx context.Context, c *call) (value, error) {
-	pattern, err := c.path(0)
-	if err != nil {
-		return nil, err
-	}
+	pattern := c.path(0)
 	r, err := c.resolve(ctx)
 	if err != nil {
 		return nil, err

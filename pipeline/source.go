@@ -73,12 +73,9 @@ func (c *call) hostOptions() inlay.HostOptions {
 }
 
 func runHost(_ context.Context, c *call) (value, error) {
-	p, err := c.text(0)
-	if err != nil {
-		return nil, err
-	}
+	p := c.text(0)
 	if p == "" {
-		return nil, c.errorf("host: the path is empty; write . for the working directory")
+		c.fail(c.parsed.at, "host: the path is empty; write . for the working directory")
 	}
 	return system{dir: inlay.HostDirectory(p, c.hostOptions())}, nil
 }

@@ -30,9 +30,9 @@ func writeWords() []Word {
 }
 
 func runExport(ctx context.Context, c *call) (value, error) {
-	dest, err := c.text(0)
-	if err != nil {
-		return nil, err
+	dest := c.text(0)
+	if c.err != nil {
+		return nil, c.err
 	}
 	if isHost(dest) {
 		return nil, c.runner.script.errorAt(c.args[0].at, "%s %s: say what to write: dir:%[2]s, tar:%[2]s, oci:%[2]s, oci-archive:%[2]s or docker-archive:%[2]s", c.parsed.word.Name, clip(dest))
