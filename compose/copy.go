@@ -136,7 +136,7 @@ func findSource(ctx context.Context, src tree.Tree, p string, o Options) (source
 		return source{}, err
 	}
 	if r.Entry == nil {
-		return source{}, &fs.PathError{Op: "copy", Path: p, Err: fmt.Errorf("%w; the nearest directory that exists is %s", fs.ErrNotExist, r.Nearest)}
+		return source{}, missing("copy", p, r)
 	}
 	if o.File && r.Entry.Kind() == tree.KindDirectory {
 		return source{}, &fs.PathError{Op: "copy", Path: p, Err: errDirectory}

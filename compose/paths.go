@@ -68,11 +68,21 @@ func Subtree(ctx context.Context, t tree.Tree, p string) (tree.Tree, error) {
 		return tree.Tree{}, err
 	}
 	if r.Entry == nil {
-		return tree.Tree{}, &fs.PathError{Op: "open", Path: p, Err: fmt.Errorf("%w; the nearest directory that exists is %s", fs.ErrNotExist, r.Nearest)}
+		return tree.Tree{}, missing("open", p, r)
 	}
 	sub, ok := r.Entry.(tree.Tree)
 	if !ok {
 		return tree.Tree{}, &fs.PathError{Op: "open", Path: p, Err: fmt.Errorf("is a %s: %w", r.Entry.Kind(), tree.ErrNotDirectory)}
 	}
 	return sub, nil
+}
+
+// missing is the error of a path that leads nowhere: it tells the symlink that
+// does, and how far the path is there.
+func missing(op, p string, r tree.Resolution) error {
+	why := ""
+	if n := len(r.Hops); n > 0 {
+		why = fmt.Sprintf(" (%s is a symlink to %s)", r.Hops[n-1].Path, r.Hops[n-1].Target)
+	}
+	return &fs.PathError{Op: op, Path: p, Err: fmt.Errorf("%w%s; the nearest directory that exists is %s", fs.ErrNotExist, why, r.Nearest)}
 }

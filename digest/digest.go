@@ -67,6 +67,9 @@ func ParseHex(s string) (Digest, error) {
 	if _, err := hex.Decode(d.sum[:], []byte(s)); err != nil {
 		return Digest{}, fmt.Errorf("%w %q: want 64 lower-case hexadecimal digits", ErrInvalid, abbreviate(s))
 	}
+	if d.IsZero() {
+		return Digest{}, fmt.Errorf("%w: %d zeros are nobody's digest", ErrInvalid, 2*Size)
+	}
 	return d, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	gort "runtime"
@@ -123,6 +124,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	s, err := store.Open(ctx, o.Store, store.Options{References: tree.References})
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; name another one with --store or $INLAY_STORE", err)
+		}
 		return nil, fmt.Errorf("open the store %s: %w", o.Store, err)
 	}
 	return &Engine{
@@ -242,6 +246,9 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 		Private:  true,
 	})
 	if err != nil {
+		if os.Geteuid() != 0 {
+			err = fmt.Errorf("%w; processes can only be run as root", err)
+		}
 		return nil, fmt.Errorf("prepare to mount trees: %w", err)
 	}
 	e.roots = r

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -56,7 +57,7 @@ func (e *Engine) Images(ctx context.Context) ([]ImageInfo, error) {
 func (e *Engine) Remove(ctx context.Context, name string) error {
 	err := e.store.DeleteRef(ctx, name)
 	if errors.Is(err, store.ErrMissing) {
-		return fmt.Errorf("no name %s in the store: %w", name, err)
+		return fmt.Errorf("no name %s in the store: `inlay images` lists those that there are: %w", name, fs.ErrNotExist)
 	}
 	return err
 }
