@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,7 @@ func TestRunsAreKeptByCountAndCrashedOnesAreSeen(t *testing.T) {
 	}
 	live, err := s.NewRun(ctx, nil)
 	check(t, err)
+	defer runtime.KeepAlive(live) // its lock ends with it
 	if err := live.PutStep(ctx, store.Step{After: digest.Of(nil)}); !errors.Is(err, store.ErrIncomplete) {
 		t.Fatal(err)
 	}
