@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
@@ -96,9 +97,13 @@ func New(ctx context.Context, o Options) (*Roots, error) {
 		r.method = c.Best()
 	}
 	if o.Private {
-		// Not possible in a chroot: then as without Private.
-		if ns, err := mount.NewNamespace(); err == nil {
+		ns, err := mount.NewNamespace()
+		switch {
+		case err == nil:
 			r.ns = ns
+		case errors.Is(err, syscall.EINVAL): // in a chroot: then as without Private
+		default:
+			return nil, err
 		}
 	}
 	return r, nil
