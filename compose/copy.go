@@ -41,7 +41,7 @@ func Copy(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from str
 // a copy of that entry alone.
 func Put(ctx context.Context, dst tree.Tree, to, name string, e tree.Entry, o Options) (Result, error) {
 	s := source{path: "/" + name, name: name, entry: e}
-	if err := s.prepare(ctx, o); err != nil {
+	if err := s.prepare(ctx, tree.Empty(), o); err != nil {
 		return Result{}, err
 	}
 	return copyAll(ctx, newPlanner(ctx, tree.NewDraft(dst), o, enough), to, []source{s})
@@ -84,9 +84,9 @@ type source struct {
 	link   *tree.Link // for another entry
 }
 
-// prepare makes of the source what is to be put: selected, with the attributes
-// that the options give.
-func (s *source) prepare(ctx context.Context, o Options) error {
+// prepare makes of the source, which is in the tree src, what is to be put:
+// selected, with the attributes that the options give.
+func (s *source) prepare(ctx context.Context, src tree.Tree, o Options) error {
 	t, isTree := s.entry.(tree.Tree)
 	if !isTree {
 		s.entry = s.entry.WithAttr(o.attr(s.entry))
@@ -94,7 +94,7 @@ func (s *source) prepare(ctx context.Context, o Options) error {
 	}
 	if o.selects() {
 		var err error
-		if t, err = Select(ctx, t, o.selection()); err != nil {
+		if t, err = selectIn(ctx, src, t, o.selection(s.path)); err != nil {
 			return err
 		}
 	}

@@ -102,3 +102,36 @@ func ExampleParseMode() {
 	fmt.Printf("%o %o %v\n", m.Of(0o466, false), m.Of(0o422, true), err)
 	// Output: 644 700 <nil>
 }
+
+func ExampleRename() {
+	r, err := compose.Rename(context.Background(), exampleBase(), "/usr/bin", "/opt/", compose.Options{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Placements[len(r.Placements)-1].To)
+	// Output: /opt/bin
+}
+
+func ExampleHardlink() {
+	t, err := compose.Hardlink(context.Background(), exampleBase(), "/bin/sh", "/bin/rsh", compose.Options{})
+	if err != nil {
+		panic(err)
+	}
+	group, err := t.Tree.LinkGroup(context.Background(), "/usr/bin/rsh")
+	fmt.Println(group, err)
+	// Output: [/usr/bin/rsh /usr/bin/sh] <nil>
+}
+
+func ExampleSetAttr() {
+	mode, err := compose.ParseMode("go-rwx")
+	if err != nil {
+		panic(err)
+	}
+	t, err := compose.SetAttr(context.Background(), exampleBase(), []string{"/bin"}, compose.AttrChange{Mode: mode})
+	if err != nil {
+		panic(err)
+	}
+	e, err := t.Lookup(context.Background(), "/usr/bin")
+	fmt.Printf("%o %v\n", e.Attr().Mode, err)
+	// Output: 700 <nil>
+}

@@ -48,6 +48,8 @@ func (s *step) copyOptions(ctx context.Context, o graph.CopyOptions, dst tree.Tr
 	out := compose.Options{
 		Include:    o.Include,
 		Exclude:    o.Exclude,
+		Gitignore:  o.Gitignore,
+		Bodies:     s.engine(),
 		Overlay:    o.Overlay,
 		Existing:   o.Existing,
 		KeepLink:   o.KeepLink,

@@ -193,6 +193,12 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 		return s.symlink(ctx, op, in[0])
 	case graph.Remove:
 		return s.remove(ctx, op, in[0])
+	case graph.Rename:
+		return s.rename(ctx, op, in[0])
+	case graph.Hardlink:
+		return s.hardlink(ctx, op, in[0])
+	case graph.SetAttr:
+		return s.setAttr(ctx, op, in[0])
 	case graph.Sub:
 		return s.sub(ctx, op, in[0])
 	case graph.Merge:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/internal/ignore"
+	"github.com/inlaybuild/inlay/tree"
 	"github.com/moby/patternmatcher"
 )
 
@@ -65,8 +66,8 @@ func matches(patterns []string, rel string) (bool, error) {
 	return ok, nil
 }
 
-// ignored tells whether the .gitignore files of the directory from and of those
-// on the way to p make git ignore p, or a directory that leads to it.
+// ignored tells whether the .gitignore files of the directories on the way to p
+// make git ignore p, or a directory that leads to it and is below from.
 func (f FS) ignored(from, p string) bool {
 	if p == from {
 		return false
@@ -78,17 +79,16 @@ func (f FS) ignored(from, p string) bool {
 	var dirs []string
 	for d := path.Dir(p); ; d = path.Dir(d) {
 		dirs = append(dirs, d)
-		if d == from {
+		if d == "/" {
 			break
 		}
 	}
-	rel := func(p string) string { return strings.TrimPrefix(strings.TrimPrefix(p, from), "/") }
 	for _, d := range slices.Backward(dirs) {
-		if n := f[path.Join(d, ".gitignore")]; n != nil && n.Text != "" {
-			rules = rules.Below(rel(d), []byte(n.Text))
+		if n := f[path.Join(d, ".gitignore")]; n != nil && n.Kind == tree.KindFile {
+			rules = rules.Below(d[1:], []byte(n.Text))
 		}
 	}
-	return rules.Ignores(rel(p), f.isDir(p))
+	return rules.Ignores(p[1:], f.isDir(p))
 }
 
 // Glob gives the paths that match a pattern, in bytewise order.
