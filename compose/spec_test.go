@@ -89,6 +89,7 @@ func TestCopyIsWhatTheModelDoes(t *testing.T) {
 				if want := m.root.tree(); r.Tree.Digest() != want.Digest() {
 					t.Fatalf("wide %d: %q to %q, %+v\ndestination:\n%s\nsource:\n%s\ngot:\n%s\nwant:\n%s", wide, from, to, o, show(d), show(s), show(r.Tree), show(want))
 				}
+				r.Replaced = ofOtherKind(r.Replaced)
 				if len(from) > 1 || slices.ContainsFunc(r.Placements, func(p compose.Placement) bool { return len(p.Hops) > 0 }) {
 					// What the copy itself put there is counted by the model alone.
 					for i := range r.Replaced {
@@ -163,7 +164,7 @@ func TestApplyIsWhatTheModelDoes(t *testing.T) {
 			}
 			m := modelOf(a)
 			modelApply(m, c)
-			same(t, "applied", got, m.tree())
+			same(t, "applied", got.Tree, m.tree())
 		}
 	})
 }

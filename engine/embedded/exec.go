@@ -325,7 +325,7 @@ func (x *exec) capture(ctx context.Context, root *checkout.Root, sv *saving) (tr
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	return compose.Apply(ctx, base, c)
+	return compose.Patch(ctx, base, c)
 }
 
 // keep makes the result durable.

@@ -139,7 +139,7 @@ func (e *Engine) unpackLayers(ctx context.Context, sv *saving, img image.Image, 
 		return tree.Tree{}, err
 	}
 	for i, c := range changes {
-		if t, err = compose.Apply(ctx, t, c); err != nil {
+		if t, err = compose.Patch(ctx, t, c); err != nil {
 			return tree.Tree{}, fmt.Errorf("layer %d (%s): %w", known+i+1, layers[i].Digest, err)
 		}
 		changes[i] = tree.ChangeSet{}
