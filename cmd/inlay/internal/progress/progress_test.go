@@ -41,7 +41,7 @@ var story = []engine.Event{
 	engine.Output{Step: 1, Data: []byte("one\npart")},
 	engine.Output{Step: 1, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
 	engine.Output{Step: 1, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
-	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13}},
+	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13, Came: 1}},
 	engine.StepEnded{Step: 1, Err: errors.New("oh"), Took: 2 * time.Second},
 }
 
@@ -58,7 +58,7 @@ func TestPlainIsLinesForALog(t *testing.T) {
 #2 | err
 #2 | partly
 #2 | 100%
-warning: /a/b, a directory with 12 entries, was replaced by a file
+warning: with-exec x: /a/b was a directory with 12 entries, and is a file now
 #2 | no end
 #2 with-exec x: failed after 2.0s
 `
@@ -195,7 +195,7 @@ func TestLiveLinesComeAndGoBelowWhatStays(t *testing.T) {
   │ err
   │ partly
   │ 100%
-warning: /a/b, a directory with 12 entries, was replaced by a file
+warning: with-exec x: /a/b was a directory with 12 entries, and is a file now
   │ no end
 ✗ with-exec x failed after 2.0s`
 	if got := strings.Join(s.lines, "\n"); got != want || len(s.bad) > 0 {
