@@ -33,7 +33,10 @@ type rule struct {
 var law = []rule{
 	{"digest", "", "the name of bytes stands on nothing"},
 	{"tree", "digest", "the value knows neither disk nor image nor operation"},
-	{"compose", "digest tree", "operations on values: no disk, no engine"},
+	{"internal/ignore", "", "patterns and paths"},
+	{"compose", "digest tree internal/ignore", "operations on values: no disk, no engine"},
+	{"internal/treetest", "digest tree compose", "what tests of trees share: for tests"},
+	{"internal/model", "tree compose internal/ignore internal/treetest", "the rules as a slow program, for tests"},
 
 	{"internal/compress", "", "streams of bytes"},
 	{"internal/mount", "", "system calls"},
@@ -43,8 +46,7 @@ var law = []rule{
 	{"internal/store", "digest", "keeps bytes and what names them; what nodes refer to it is told by a function"},
 	{"internal/erofs", "digest tree", "a byte format of trees"},
 	{"internal/layer", "digest tree compose", "a byte format of trees and change sets"},
-	{"internal/capture/ignore", "", "patterns and paths"},
-	{"internal/capture", "digest tree compose internal/capture/ignore", "disk to values; bodies go to a sink, not to a store"},
+	{"internal/capture", "digest tree compose internal/ignore", "disk to values; bodies go to a sink, not to a store"},
 	{"internal/checkout", "digest tree compose internal/erofs internal/mount", "values to disk; bodies come by a function, not from a store"},
 
 	{"graph", "digest tree compose", "what is to be made, without what makes it"},
@@ -59,7 +61,7 @@ var law = []rule{
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/runs", "digest tree compose graph engine internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/capture/ignore internal/checkout",
+		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},

@@ -66,14 +66,14 @@ type Placement struct {
 
 // Replacement is something of the destination that is lost: an entry that one of
 // another kind took the place of; or, with Was and Now both a directory, what a
-// directory held that was emptied first and holds less now.
+// directory held that was emptied or replaced as a whole, and holds less now.
 type Replacement struct {
 	Path string
 	Was  tree.Kind
 	Now  tree.Kind
 	// Entries is how many entries are gone: 1, and those below a directory,
-	// without what the same copy had merged into it. Of a directory that was
-	// emptied, those below it alone.
+	// without what the same copy had merged into it. Of a directory that still
+	// is one, those below it alone.
 	Entries int64
 	// Came is how many entries are there instead, in the result, counted alike;
 	// 0 where a later source took the place of all of it.

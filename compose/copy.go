@@ -93,9 +93,9 @@ func (s *source) prepare(ctx context.Context, o Options) error {
 		s.entry = s.entry.WithAttr(o.attr(s.entry))
 		return nil
 	}
-	if len(o.Include)+len(o.Exclude) > 0 {
+	if o.selects() {
 		var err error
-		if t, err = Select(ctx, t, o.Include, o.Exclude); err != nil {
+		if t, err = Select(ctx, t, o.selection()); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,9 @@ func ExampleCount() {
 }
 
 func ExampleSelect() {
-	t, err := compose.Select(context.Background(), exampleBase(), []string{"usr"}, []string{"**/sh"})
+	t, err := compose.Select(context.Background(), exampleBase(), compose.Selection{
+		Include: []string{"usr"}, Exclude: []string{"**/sh"},
+	})
 	fmt.Println(told(t), err)
 	// Output: usr/bin/ <nil>
 }

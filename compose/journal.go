@@ -24,7 +24,10 @@ func (j *journal) note(pl Placement) {
 		return
 	}
 	if j.prefix != "" {
-		pl.From, pl.To = path.Join(j.prefix, pl.From), path.Join(j.prefix, pl.To)
+		pl.To = path.Join(j.prefix, pl.To)
+		if pl.From != "" {
+			pl.From = path.Join(j.prefix, pl.From)
+		}
 	}
 	switch pl.Action {
 	case MakeDirectory:
@@ -40,9 +43,13 @@ func (j *journal) note(pl Placement) {
 		pl.Asked = pl.To
 	}
 	j.placements = append(j.placements, pl)
+	hidden := pl.Replaced // whole, by something of the same kind
+	if pl.Action == Clear {
+		hidden = pl.Entry
+	}
 	switch {
-	case pl.Action == Clear:
-		if n := pl.Entry.(tree.Tree).Count(); n > 0 {
+	case isDirectory(hidden) && isDirectory(pl.Entry):
+		if n := hidden.(tree.Tree).Count(); n > 0 {
 			j.lost = append(j.lost, Replacement{Path: pl.To, Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: n})
 		}
 	case pl.Entry != nil && pl.Replaced != nil && pl.Replaced.Kind() != pl.Entry.Kind():

@@ -9,6 +9,19 @@ import (
 	"pgregory.net/rapid"
 )
 
+// check checks a law n times a hundred cases, or n times 2,000 when there is time.
+func check(t *testing.T, n int, law func(*rapid.T)) {
+	if long() {
+		n *= 20
+	}
+	for range n {
+		rapid.Check(t, law)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 func same(t *rapid.T, what string, got, want tree.Tree) {
 	t.Helper()
 	if got.Digest() != want.Digest() {

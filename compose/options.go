@@ -40,6 +40,12 @@ type Options struct {
 	Include []string
 	// Exclude leaves out what matches these patterns, of the same language.
 	Exclude []string
+	// Gitignore leaves out what the .gitignore files in a source directory make
+	// git ignore; those above it do not count. A file that is named itself is
+	// copied.
+	Gitignore bool
+	// Bodies opens what files of the source hold. It is needed for Gitignore.
+	Bodies tree.Contents
 	// Overlay follows no symlink of the destination, and replaces the one that
 	// meets a directory: as unpacking a layer does.
 	Overlay bool
@@ -56,6 +62,14 @@ type Options struct {
 	Contents bool
 	// Epoch is the time of parents that are made.
 	Epoch tree.Time
+}
+
+// selects tells whether the options leave out anything of a source directory.
+func (o Options) selects() bool { return len(o.Include)+len(o.Exclude) > 0 || o.Gitignore }
+
+// selection gives what the options select.
+func (o Options) selection() Selection {
+	return Selection{Include: o.Include, Exclude: o.Exclude, Gitignore: o.Gitignore, Bodies: o.Bodies}
 }
 
 // Owner is a user and a group by number.

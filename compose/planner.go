@@ -138,7 +138,7 @@ func (p *planner) makeDirs(at string, hops []tree.Hop) (spot, error) {
 				return s, err
 			}
 			if exists && !p.o.Overlay {
-				return s, fmt.Errorf("%w: %s is a %s", errNotParent, to, was.Kind())
+				return s, fmt.Errorf("%w: %s is a %s: %w", errNotParent, to, was.Kind(), tree.ErrNotDirectory)
 			}
 			if exists {
 				p.overwrite(to)

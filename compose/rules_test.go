@@ -314,7 +314,7 @@ func TestCancelledOperationsEnd(t *testing.T) {
 	if _, err := compose.Diff(ctx, a, b); !errors.Is(err, context.Canceled) {
 		t.Error("diff:", err)
 	}
-	if _, err := compose.Select(ctx, a, []string{"a"}, nil); !errors.Is(err, context.Canceled) {
+	if _, err := compose.Select(ctx, a, compose.Selection{Include: []string{"a"}}); !errors.Is(err, context.Canceled) {
 		t.Error("select:", err)
 	}
 	if _, err := compose.Glob(ctx, a, "**"); !errors.Is(err, context.Canceled) {

@@ -2,31 +2,46 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
+	"io"
+	"io/fs"
+	"path"
 	"strings"
 
+	"github.com/inlaybuild/inlay/internal/ignore"
 	"github.com/inlaybuild/inlay/tree"
 	"github.com/moby/patternmatcher"
 )
 
-// Select gives t without the entries that do not match one of the include
-// patterns, if there are any, and without those that match the exclude patterns.
-// Patterns are in the language of .dockerignore, relative to t. A directory that
+// Selection says what of a directory is kept. The zero Selection keeps all.
+type Selection struct {
+	// Include keeps only what matches one of these patterns, which are in the
+	// language of .dockerignore and relative to the directory. Empty keeps all.
+	Include []string
+	// Exclude leaves out what matches these patterns, of the same language.
+	Exclude []string
+	// Gitignore leaves out what the .gitignore files in the directory make git
+	// ignore. Bodies opens them.
+	Gitignore bool
+	Bodies    tree.Contents
+}
+
+// Select gives t without the entries that are not selected. A directory that
 // matches keeps all that it holds; one that only leads to entries that are kept
 // is kept with its attributes. It costs what lies below directories that
-// patterns look into.
-func Select(ctx context.Context, t tree.Tree, include, exclude []string) (tree.Tree, error) {
-	s := &selector{ctx: ctx}
+// patterns look into; with Gitignore, all of t.
+func Select(ctx context.Context, t tree.Tree, what Selection) (tree.Tree, error) {
+	s := &selector{ctx: ctx, git: what.Gitignore, bodies: what.Bodies}
 	var err error
-	if s.include, err = matcher(include); err != nil {
+	if s.include, err = matcher(what.Include); err != nil {
 		return tree.Tree{}, err
 	}
-	if s.exclude, err = matcher(exclude); err != nil {
+	if s.exclude, err = matcher(what.Exclude); err != nil {
 		return tree.Tree{}, err
 	}
 	d := tree.NewDraft(t)
-	if _, err := s.dir(d, t, "", patternmatcher.MatchInfo{}, patternmatcher.MatchInfo{}); err != nil {
+	if _, err := s.dir(d, t, below{}); err != nil {
 		return tree.Tree{}, err
 	}
 	return d.Tree(ctx)
@@ -54,11 +69,24 @@ func matcher(patterns []string) (*patternmatcher.PatternMatcher, error) {
 type selector struct {
 	ctx              context.Context // of the one call of Select that made it
 	include, exclude *patternmatcher.PatternMatcher
+	git              bool
+	bodies           tree.Contents
+}
+
+// below is what is known of a directory when what it holds is selected.
+type below struct {
+	path    string // relative; "" for the root
+	in, out patternmatcher.MatchInfo
+	git     *ignore.Git // the rules of the directories above
 }
 
 // dir takes what is not to be kept out of d, whose tree is t, and tells whether
 // anything is left.
-func (s *selector) dir(d *tree.Draft, t tree.Tree, at string, in, out patternmatcher.MatchInfo) (any bool, err error) {
+func (s *selector) dir(d *tree.Draft, t tree.Tree, at below) (any bool, err error) {
+	rules, err := s.rules(t, at)
+	if err != nil {
+		return false, err
+	}
 	for c, err := range t.All(s.ctx) {
 		if err == nil {
 			err = s.ctx.Err()
@@ -66,23 +94,26 @@ func (s *selector) dir(d *tree.Draft, t tree.Tree, at string, in, out patternmat
 		if err != nil {
 			return false, err
 		}
-		name := filepath.Join(at, c.Name)
-		included, thisIn, err := match(s.include, name, in, true)
-		if err != nil {
+		next := below{path: path.Join(at.path, c.Name), git: rules}
+		sub, isTree := c.Entry.(tree.Tree)
+		if rules.Ignores(next.path, isTree) {
+			d.Remove(c.Name)
+			continue
+		}
+		var included, excluded bool
+		if included, next.in, err = match(s.include, next.path, at.in, true); err != nil {
 			return false, err
 		}
-		excluded, thisOut, err := match(s.exclude, name, out, false)
-		if err != nil {
+		if excluded, next.out, err = match(s.exclude, next.path, at.out, false); err != nil {
 			return false, err
 		}
 		keep := included && !excluded
-		sub, isTree := c.Entry.(tree.Tree)
 		if isTree && s.looksInto(included, excluded) {
 			below, _, err := d.Dir(s.ctx, c.Name)
 			if err != nil {
 				return false, err
 			}
-			left, err := s.dir(below, sub, name, thisIn, thisOut)
+			left, err := s.dir(below, sub, next)
 			if err != nil {
 				return false, err
 			}
@@ -97,12 +128,44 @@ func (s *selector) dir(d *tree.Draft, t tree.Tree, at string, in, out patternmat
 	return any, nil
 }
 
+// rules gives the rules of .gitignore files that hold in a directory: git reads
+// regular files alone.
+func (s *selector) rules(t tree.Tree, at below) (*ignore.Git, error) {
+	if !s.git {
+		return nil, nil
+	}
+	e, _, err := t.Get(s.ctx, ".gitignore")
+	f, isFile := e.(tree.File)
+	if err != nil || !isFile || f.Size == 0 {
+		return at.git, err
+	}
+	fail := func(err error) error {
+		return &fs.PathError{Op: "read", Path: path.Join("/", at.path, ".gitignore"), Err: err}
+	}
+	if f.Size > ignore.MaxGitignore {
+		return nil, fail(fmt.Errorf("it has %d bytes, at most %d are possible", f.Size, ignore.MaxGitignore))
+	}
+	if s.bodies == nil {
+		return nil, fail(errors.New("what files hold is not at hand"))
+	}
+	r, err := s.bodies.OpenContent(s.ctx, f.Content)
+	if err != nil {
+		return nil, fail(err)
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, ignore.MaxGitignore))
+	if err != nil {
+		return nil, fail(err)
+	}
+	return at.git.Below(at.path, text), nil
+}
+
 // looksInto tells whether entries of a directory may fare otherwise than itself.
 func (s *selector) looksInto(included, excluded bool) bool {
 	if excluded {
 		return s.exclude.Exclusions()
 	}
-	return !included || s.exclude != nil || s.include != nil && s.include.Exclusions()
+	return s.git || !included || s.exclude != nil || s.include != nil && s.include.Exclusions()
 }
 
 func match(m *patternmatcher.PatternMatcher, name string, parent patternmatcher.MatchInfo, otherwise bool) (bool, patternmatcher.MatchInfo, error) {

@@ -57,7 +57,7 @@ func copySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, f
 // sources where options select or one source lies in another.
 func shareGroups(ctx context.Context, src tree.Tree, sources []source, o Options) error {
 	v := &views{ctx: ctx, src: src, at: map[string]tree.LinkView{}}
-	all := len(o.Include)+len(o.Exclude) > 0 || nested(sources)
+	all := o.selects() || nested(sources)
 	for i := range sources {
 		s := &sources[i]
 		t, isTree := s.entry.(tree.Tree)

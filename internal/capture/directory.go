@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/inlaybuild/inlay/internal/capture/ignore"
+	"github.com/inlaybuild/inlay/internal/ignore"
 	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/inlaybuild/inlay/internal/capture/ignore"
+	"github.com/inlaybuild/inlay/internal/ignore"
 	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inlaybuild/inlay/internal/capture/ignore"
+	"github.com/inlaybuild/inlay/internal/ignore"
 	"pgregory.net/rapid"
 )
 

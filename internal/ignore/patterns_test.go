@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/inlaybuild/inlay/internal/capture/ignore"
+	"github.com/inlaybuild/inlay/internal/ignore"
 	"github.com/moby/patternmatcher"
 	"pgregory.net/rapid"
 )
