@@ -109,6 +109,37 @@ func TestShortStepsOfALookAreNotWorthALine(t *testing.T) {
 	}
 }
 
+func TestWarningsAreCappedForEachStep(t *testing.T) {
+	var b bytes.Buffer
+	p := newPlain(&b, true)
+	for i := range 2 {
+		p.Event(engine.StepStarted{Step: i, Call: fmt.Sprint("copy ", i)})
+	}
+	for i := range 30 {
+		p.Event(engine.Replaced{Step: i % 2, Replacement: compose.Replacement{Path: "/a b", Was: tree.KindSymlink, Now: tree.KindDirectory, Entries: 1, Came: 1 + 1234*int64(i)}})
+	}
+	for range 10 {
+		p.Event(engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/d", Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: 9}})
+	}
+	for i := range 2 {
+		p.Event(engine.StepEnded{Step: i})
+	}
+	p.Close()
+	got := strings.Split(b.String(), "\n")
+	for line, want := range map[int]string{
+		0:  "warning: copy 0: '/a b' was a symlink, and is a directory now",
+		2:  "warning: copy 0: '/a b' was a symlink, and is a directory with 2,468 entries now",
+		34: "warning: copy 1: /d had 9 entries, and has none now",
+		35: "#1 copy 0: done 0.0s",
+		36: "warning: copy 1: and 5 more like that (`inlay explain --all` lists them)",
+		37: "#2 copy 1: done 0.0s",
+	} {
+		if line >= len(got) || got[line] != want {
+			t.Errorf("line %d of\n%s\nis not %s", line, b.String(), want)
+		}
+	}
+}
+
 // fakeScreen is a terminal of the sequences that live lines use.
 type fakeScreen struct {
 	lines []string
