@@ -59,14 +59,15 @@ var law = []rule{
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
-	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine " +
+	{"engine/runs", "digest tree compose graph engine internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
 		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
-	{"cmd/inlay/internal/show", "digest tree", "how values look to people; it asks no engine"},
-	{"cmd/inlay/internal/progress", "engine cmd/inlay/internal/show", "how events look to people"},
-	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/embedded . pipeline " +
+	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},
+	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
+	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/embedded . pipeline " +
 		"internal/store cmd/inlay/internal/show cmd/inlay/internal/progress",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"bench", "", "measures the command from outside"},

@@ -11,11 +11,12 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// Result is what a copy made, and how.
+// Result is what a copy, a merge or a change set made, and how.
 type Result struct {
 	Tree       tree.Tree
 	Placements []Placement
-	// Replaced is what gave way to something of another kind, in order.
+	// Replaced is what was lost, in order: what gave way to something of another
+	// kind, and what was hidden by less than it was.
 	Replaced []Replacement
 }
 
@@ -72,7 +73,7 @@ func copyAll(ctx context.Context, p *planner, to string, sources []source) (Resu
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Tree: t, Placements: p.placements, Replaced: p.replaced}, nil
+	return p.settle(ctx, t)
 }
 
 // source is one thing to copy.

@@ -53,8 +53,8 @@ func ExampleCopy_overlay() {
 }
 
 func ExampleMerge() {
-	t, err := compose.Merge(context.Background(), exampleBase(), exampleTool())
-	fmt.Println(told(t), err)
+	r, err := compose.Merge(context.Background(), exampleBase(), exampleTool())
+	fmt.Println(told(r.Tree), err)
 	// Output: bin/tool, usr/bin/sh <nil>
 }
 
@@ -78,9 +78,23 @@ func ExampleApply() {
 	root := &tree.DirChange{}
 	root.Set("bin", tree.Remove{})
 	root.Set("etc", tree.Put{Entry: tree.Empty()})
-	t, err := compose.Apply(ctx, exampleBase(), tree.ChangeSet{Root: root})
-	fmt.Println(told(t), err)
-	// Output: etc/, usr/bin/sh <nil>
+	r, err := compose.Apply(ctx, exampleBase(), tree.ChangeSet{Root: root})
+	fmt.Println(told(r.Tree), err)
+	for _, p := range r.Placements {
+		fmt.Println(p.Action, p.To)
+	}
+	// Output:
+	// etc/, usr/bin/sh <nil>
+	// take /bin
+	// graft /etc
+}
+
+func ExampleCount() {
+	ctx := context.Background()
+	r, _ := compose.Copy(ctx, exampleBase(), "/bin/tool", exampleTool(), "/bin/tool", compose.Options{})
+	c, err := compose.Count(ctx, exampleBase(), r.Tree)
+	fmt.Printf("%d added, %d replaced, %d removed, %d shared %v\n", c.Added, c.Replaced, c.Removed, c.Shared, err)
+	// Output: 1 added, 0 replaced, 0 removed, 4 shared <nil>
 }
 
 func ExampleSelect() {

@@ -83,5 +83,9 @@ type ForbidError struct {
 
 // Error lists the paths.
 func (e *ForbidError) Error() string {
-	return fmt.Sprintf("the copy would overwrite %d existing paths, which is forbidden: %s", len(e.Paths), strings.Join(e.Paths, ", "))
+	many := "paths"
+	if len(e.Paths) == 1 {
+		many = "path"
+	}
+	return fmt.Sprintf("the copy would overwrite %d existing %s, which is forbidden: %s", len(e.Paths), many, strings.Join(e.Paths, ", "))
 }

@@ -37,6 +37,7 @@ func (s *step) composed(dst engine.Result, r compose.Result, err error) (engine.
 	if err != nil {
 		return engine.Result{}, err
 	}
+	s.place(r.Placements)
 	for _, what := range r.Replaced {
 		s.event(engine.Replaced{Step: s.index, Replacement: what})
 	}

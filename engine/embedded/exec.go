@@ -62,6 +62,9 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	if err != nil {
 		return engine.Result{}, err
 	}
+	if err := x.placeMounts(ctx); err != nil {
+		return engine.Result{}, err
+	}
 	for {
 		if res, ok, err := x.kept(ctx, key); ok || err != nil {
 			s.cached = ok
@@ -253,6 +256,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	if err := x.keep(ctx, sv, key, t, rec); err != nil {
 		return res, err
 	}
+	x.progress().wrote(sv)
 	return x.result(t, rec), nil
 }
 
@@ -325,7 +329,7 @@ func (x *exec) capture(ctx context.Context, root *checkout.Root, sv *saving) (tr
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	return compose.Apply(ctx, base, c)
+	return compose.Patch(ctx, base, c)
 }
 
 // keep makes the result durable.
