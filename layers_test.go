@@ -35,6 +35,7 @@ var law = []rule{
 	{"tree", "digest", "the value knows neither disk nor image nor operation"},
 	{"compose", "digest tree", "operations on values: no disk, no engine"},
 
+	{"internal/program", "digest tree", "what execve would say, over values: no process, no disk, no run"},
 	{"internal/compress", "", "streams of bytes"},
 	{"internal/mount", "", "system calls"},
 	{"internal/runtime/wire", "", "what two programs say to each other"},
@@ -58,7 +59,7 @@ var law = []rule{
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine " +
-		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/capture/ignore internal/checkout",
+		"internal/program internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/capture/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},

@@ -55,7 +55,7 @@ func TestTerminalInput(t *testing.T) {
 			_, _ = keys.WriteString("bob\r")
 		}
 		if strings.Contains(s, "hello bob") && !pressed {
-			pressed = true // once: the terminal echoes it, which calls us again
+			pressed = true                  // once: the terminal echoes it, which calls us again
 			_, _ = keys.WriteString("\x03") // ^C
 		}
 	}
