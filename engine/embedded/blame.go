@@ -125,6 +125,7 @@ func (x *exec) whoTook(ctx context.Context, paths []string) (blame, error) {
 			}
 			if text := changed(s, now); text != "" {
 				b := blame{call: c.node.Call(), text: c.node.Call() + " " + text}
+				b.text += x.whichOf(ctx, c.node, s.Path, now)
 				b.hint = keepsLinks(c.node.Op(), s.Entry, now)
 				return b, nil
 			}
@@ -132,6 +133,25 @@ func (x *exec) whoTook(ctx context.Context, paths []string) (blame, error) {
 		return blame{}, nil
 	}
 	return blame{}, nil
+}
+
+// whichOf names the input of a merge of several that an entry came from; "" where
+// there is no question.
+func (x *exec) whichOf(ctx context.Context, n *graph.Node, at string, now tree.Entry) string {
+	inputs := n.Inputs()
+	if _, ok := n.Op().(graph.Merge); !ok || len(inputs) < 3 || now == nil {
+		return ""
+	}
+	for _, in := range slices.Backward(inputs[1:]) {
+		r, ok := x.step.run.made(in)
+		if !ok || r.Changes != nil {
+			continue
+		}
+		if e, err := r.Tree.Lookup(ctx, at); err == nil && e.Kind() == now.Kind() {
+			return " (" + in.Call() + ")"
+		}
+	}
+	return ""
 }
 
 // leads gives the way of the first path that leads to something; nil if none does.

@@ -60,7 +60,7 @@ func (x *exec) tell(ctx context.Context, w *program.Why) *engine.Why {
 		}
 		out.Text += between + b.text
 	}
-	if b.hint != "" {
+	if b.hint != "" || b.text != "" && w.Role == program.Loader {
 		hint = b.hint
 	}
 	if hint != "" {

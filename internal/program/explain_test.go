@@ -47,7 +47,7 @@ func TestAReasonNamesWhatIsInTheWay(t *testing.T) {
 		{"an interpreter without x bit", plan{"/s": body(0o755, "#!/i\n"), "/i": body(0o600, "")}, Process{Name: "/s"}, syscall.EACCES, NotExecutable, 126, "its interpreter /i (first line of /s) has no x bit (mode 0600)", ""},
 		{"DOS", plan{"/s": body(0o755, "#!/bin/sh\r\n")}, Process{Name: "/s"}, syscall.ENOENT, DOSLine, 127, `the first line of /s ends in a carriage return (DOS line endings), so its interpreter would be "/bin/sh\r", which does not exist`, `write its lines with \n alone (dos2unix)`},
 		{"a long line", plan{"/s": body(0o755, "#!/"+strings.Repeat("x", 300))}, Process{Name: "/s"}, syscall.ENOEXEC, BadScript, 126, "the first line of /s is longer than the 255 bytes that the kernel reads of it", ""},
-		{"an empty line", plan{"/s": body(0o755, "#!\n")}, Process{Name: "/s"}, syscall.ENOEXEC, BadScript, 126, "the first line of /s names no interpreter after #!", ""},
+		{"an empty line", plan{"/s": body(0o755, "#!\n")}, Process{Name: "/s"}, syscall.ENOEXEC, BadScript, 126, "the first line of /s names no interpreter behind its #! mark", ""},
 		{"itself", plan{"/s": body(0o755, "#!/s\n")}, Process{Name: "/s"}, syscall.ELOOP, TooManyInterpreters, 126, "the interpreter of /s is a script whose interpreter is a script, and so on; the last is /s", ""},
 		{"no line", plan{"/s": body(0o755, "echo\n")}, Process{Name: "/s"}, syscall.ENOEXEC, NotProgram, 126, "/s is text without a first line that names an interpreter: put #!/bin/sh there, or run the interpreter with the file as argument", ""},
 		{"empty", plan{"/s": body(0o755, "")}, Process{Name: "/s"}, syscall.ENOEXEC, NotProgram, 126, "/s is empty", ""},

@@ -29,13 +29,13 @@ func parseScript(head []byte) (scriptLine, error) {
 		if len(rest) == 0 {
 			return scriptLine{}, errors.New("is blanks for longer than the 255 bytes that the kernel reads of it")
 		}
-		if bytes.IndexAny(rest, " \t\x00") < 0 {
+		if !bytes.ContainsAny(rest, " \t\x00") {
 			return scriptLine{}, errors.New("is longer than the 255 bytes that the kernel reads of it")
 		}
 	}
 	line = bytes.Trim(line, " \t")
 	if len(line) == 0 {
-		return scriptLine{}, errors.New("names no interpreter after #!")
+		return scriptLine{}, errors.New("names no interpreter behind its #! mark")
 	}
 	name, argument := line, []byte(nil)
 	if end := bytes.IndexAny(line, " \t\x00"); end >= 0 {
