@@ -115,7 +115,7 @@ func ask(t testing.TB, q question) []string {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "INLAY_TEST_KERNEL=1")
+	cmd.Env = append(os.Environ(), "INLAY_TEST_KERNEL=1", "GORACE=atexit_sleep_ms=0") // which else waits for a second
 	cmd.Stdin = strings.NewReader(string(in))
 	b, err := cmd.Output()
 	if err != nil {
@@ -314,7 +314,7 @@ func TestTheKernelAgrees(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the specimens are made for amd64")
 	}
-	rounds := 30
+	rounds := 40
 	if testing.Short() {
 		rounds = 8
 	}
