@@ -348,7 +348,13 @@ func TestTheKernelAgrees(t *testing.T) {
 				}
 				w, err := c.predict()
 				seen[got[i]]++
-				if want := predicted(w, err); got[i] != want {
+				want := predicted(w, err)
+				if got[i] != want {
+					// The kernel counts symlinks twice when it has to begin a walk
+					// again, so one time in many thousands 40 are too many for it.
+					got[i] = ask(t, question{Root: root, UID: uid, Path: path, Trials: []trial{x}})[0]
+				}
+				if got[i] != want {
 					t.Errorf("round %d, user %d, PATH %s, spoilt %v: %q in %s: the kernel says %q, the model %q (%+v)", round, uid, path, how, x.Name, x.Dir, got[i], want, w)
 				}
 				if w != nil && w.Text == "" {
