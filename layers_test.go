@@ -38,6 +38,7 @@ var law = []rule{
 	{"internal/treetest", "digest tree compose", "what tests of trees share: for tests"},
 	{"internal/model", "tree compose internal/ignore internal/treetest", "the rules as a slow program, for tests"},
 
+	{"internal/program", "digest tree", "what execve would say, over values: no process, no disk, no run"},
 	{"internal/compress", "", "streams of bytes"},
 	{"internal/mount", "", "system calls"},
 	{"internal/runtime/wire", "", "what two programs say to each other"},
@@ -61,7 +62,7 @@ var law = []rule{
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/runs", "digest tree compose graph engine internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+		"internal/program internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},

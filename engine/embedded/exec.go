@@ -242,7 +242,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	if flushErr := out.flush(); err == nil {
 		err = flushErr
 	}
-	if err := x.failure(exit, err, out); err != nil {
+	if err := x.failure(ctx, p, exit, err, out); err != nil {
 		return res, err
 	}
 	rec := execRecord{Args: x.spec.Args, ExitCode: exit.Code}
@@ -261,17 +261,19 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 }
 
 // failure tells whether the process failed, or did not run at all.
-func (x *exec) failure(exit runtime.Exit, err error, out *outputs) error {
+func (x *exec) failure(ctx context.Context, p runtime.Process, exit runtime.Exit, err error, out *outputs) error {
 	fail := &engine.ExecError{Args: x.spec.Args, ExitCode: exit.Code, Stdout: out.stdout.tail.bytes(), Stderr: out.stderr.tail.bytes()}
 	var start *runtime.StartError
 	if errors.As(err, &start) {
-		fail.ExitCode, fail.Reason = start.Code, start.Error()
+		fail.ExitCode, fail.Reason = start.Code, start.Reason
+		x.explain(ctx, p, start, fail)
 		return fail
 	}
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(x.spec.Expect, exit.Code) {
+		x.explainMissing(ctx, p, fail)
 		return fail
 	}
 	return nil
