@@ -57,6 +57,7 @@ func (s *step) copyOptions(ctx context.Context, o graph.CopyOptions, dst tree.Tr
 		AllowEmpty: o.AllowEmpty,
 		File:       o.File,
 		Contents:   o.Contents,
+		Epoch:      tree.Time{Sec: s.engine().options.Epoch},
 	}
 	if o.Owner != "" {
 		owner, err := compose.LookupOwner(ctx, o.Owner, dst, s.engine())

@@ -52,6 +52,10 @@ type Options struct {
 	// Asked is what a run that is remembered was asked for, in the words of the
 	// user; "" is the call of the node.
 	Asked string
+	// Epoch is the time, in seconds since 1970, of directories that copies have to
+	// make, and of what images say of their making. It is what SOURCE_DATE_EPOCH
+	// says elsewhere; nothing ever takes the time of day.
+	Epoch int64
 	// Processes is how many processes run at a time; 0 stands for the number of
 	// processors, but for two at least.
 	Processes int
