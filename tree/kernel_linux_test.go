@@ -72,7 +72,10 @@ func (k *kernel) open(p string, follow tree.Follow, flags uint64) (string, error
 	fd, err := unix.Openat2(k.root, p, how)
 	// Something was renamed meanwhile, anywhere; or the kernel began again where
 	// its cache did not suffice, and counted links twice.
-	for n := 0; errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ELOOP) && n < 3; n++ {
+	for n := 0; err == unix.EAGAIN || err == unix.ELOOP && n < 9; {
+		if err == unix.ELOOP {
+			n++
+		}
 		fd, err = unix.Openat2(k.root, p, how)
 	}
 	if err != nil {
