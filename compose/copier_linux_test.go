@@ -41,6 +41,8 @@ type diskSource struct {
 
 // copy copies to a path. The sources are several if several says so.
 func (c *diskCopier) copy(to string, sources []diskSource, several bool) error {
+	slash := strings.HasSuffix(to, "/") || strings.HasSuffix(to, "/.") || to == "." || to == ""
+	to, into := path.Clean("/"+to), several || slash
 	if err := c.remember("/"); err != nil {
 		return err
 	}
@@ -55,14 +57,15 @@ func (c *diskCopier) copy(to string, sources []diskSource, several bool) error {
 		}
 	}
 	for _, s := range sources {
-		if err := c.one(to, s, several); err != nil {
+		if err := c.one(to, s, into); err != nil {
 			return err
 		}
 	}
 	return c.restore("/")
 }
 
-func (c *diskCopier) one(to string, s diskSource, several bool) error {
+// one copies one source: a file into the directory, if into says so.
+func (c *diskCopier) one(to string, s diskSource, into bool) error {
 	dir, err := c.open(to)
 	if err == nil {
 		defer unix.Close(dir)
@@ -73,41 +76,39 @@ func (c *diskCopier) one(to string, s diskSource, several bool) error {
 		}
 		return c.onto(to, s)
 	}
-	slash := strings.HasSuffix(to, "/") || strings.HasSuffix(to, "/.") || to == "." || to == ""
-	if several || slash || path.Clean("/"+to) == "/" || err == nil && !c.o.Overlay {
-		into, err := c.makeDir(path.Clean("/" + to))
+	if into || to == "/" || err == nil && !c.o.Overlay {
+		dir, err := c.makeDir(to)
 		if err != nil {
 			return err
 		}
-		defer unix.Close(into)
-		return c.put(s.Item, into, s.name)
+		defer unix.Close(dir)
+		return c.put(s.Item, dir, s.name)
 	}
 	return c.onto(to, s)
 }
 
 // onto makes something the thing that a path leads to.
 func (c *diskCopier) onto(to string, s diskSource) error {
-	at := path.Clean("/" + to)
 	if !c.o.Overlay {
-		fd, err := unix.Open(at, unix.O_PATH, 0)
+		fd, err := unix.Open(to, unix.O_PATH, 0)
 		switch err {
 		case nil:
-			at = c.where(fd)
+			to = c.where(fd)
 			unix.Close(fd)
 		case unix.ENOENT:
-			if at, err = c.missing(at); err != nil {
+			if to, err = c.missing(to); err != nil {
 				return err
 			}
 		default:
 			return err
 		}
 	}
-	dir, err := c.makeDir(path.Dir(at))
+	dir, err := c.makeDir(path.Dir(to))
 	if err != nil {
 		return err
 	}
 	defer unix.Close(dir)
-	return c.put(s.Item, dir, path.Base(at))
+	return c.put(s.Item, dir, path.Base(to))
 }
 
 // contents copies what a directory of the source holds.
@@ -188,9 +189,8 @@ func (c *diskCopier) attr(i treetest.Item) tree.Attr {
 	return a
 }
 
-// open opens the directory that a path leads to.
+// open opens the directory that a path leads to, which the kernel does not clean.
 func (c *diskCopier) open(p string) (int, error) {
-	p = path.Clean("/" + p)
 	if !c.o.Overlay {
 		return unix.Open(p, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	}
