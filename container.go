@@ -32,7 +32,7 @@ func From(source string, opts ...FromOptions) Container {
 	if len(opts) > 0 {
 		f.Platform = opts[0].Platform
 	}
-	return Container{root: Directory{graph.New(f, call("From", source))}}
+	return Container{root: DirectoryOf(graph.New(f, call("From", source)))}
 }
 
 // Node gives the node that the container's root stands for.
@@ -102,6 +102,41 @@ func (c Container) WithoutFile(at string) Container {
 // WithoutDirectory is [Directory.WithoutDirectory] of the root.
 func (c Container) WithoutDirectory(at string) Container {
 	return c.with(c.root.WithoutDirectory(at))
+}
+
+// WithoutPaths is [Directory.WithoutPaths] of the root.
+func (c Container) WithoutPaths(patterns ...string) Container {
+	return c.with(c.root.WithoutPaths(patterns...))
+}
+
+// WithRenamed is [Directory.WithRenamed] of the root.
+func (c Container) WithRenamed(from, to string, opts ...EditOptions) Container {
+	return c.with(c.root.WithRenamed(from, to, opts...))
+}
+
+// WithHardlink is [Directory.WithHardlink] of the root.
+func (c Container) WithHardlink(target, at string, opts ...EditOptions) Container {
+	return c.with(c.root.WithHardlink(target, at, opts...))
+}
+
+// WithMode is [Directory.WithMode] of the root.
+func (c Container) WithMode(mode string, paths []string, opts ...AttrOptions) Container {
+	return c.with(c.root.WithMode(mode, paths, opts...))
+}
+
+// WithOwner is [Directory.WithOwner] of the root.
+func (c Container) WithOwner(owner string, paths []string, opts ...AttrOptions) Container {
+	return c.with(c.root.WithOwner(owner, paths, opts...))
+}
+
+// WithTime is [Directory.WithTime] of the root.
+func (c Container) WithTime(seconds int64, paths []string, opts ...AttrOptions) Container {
+	return c.with(c.root.WithTime(seconds, paths, opts...))
+}
+
+// WithDefaultOverlay is [Directory.WithDefaultOverlay] of the root.
+func (c Container) WithDefaultOverlay(on bool) Container {
+	return c.with(c.root.WithDefaultOverlay(on))
 }
 
 // WithMerged is [Directory.WithMerged] of the root.

@@ -186,3 +186,86 @@ func ExampleCallError() {
 	// true
 	// WithNewFile("/f"): mode "rwx": want octal digits, or clauses like u+rwX,go-w
 }
+
+func ExampleDirectory_WithRenamed() {
+	list(inlay.Scratch().
+		WithNewFile("/etc/tool.conf", "...").
+		WithRenamed("/etc/tool.conf", "/opt/tool/"))
+	// Output:
+	// /etc
+	// /opt
+	// /opt/tool
+	// /opt/tool/tool.conf
+}
+
+func ExampleDirectory_WithHardlink() {
+	list(inlay.Scratch().
+		WithNewFile("/bin/busybox", "...").
+		WithHardlink("/bin/busybox", "/bin/vi"))
+	// Output:
+	// /bin
+	// /bin/busybox
+	// /bin/vi
+}
+
+func ExampleDirectory_WithMode() {
+	ctx := context.Background()
+	c, end := client()
+	defer end()
+
+	d := inlay.Scratch().
+		WithNewFile("/opt/tool", "...").
+		WithMode("u=rwX,go=rX", []string{"/opt"}).
+		WithMode("+x", []string{"/opt/t*"}).
+		WithOwner("5:6", []string{"/opt"}).
+		WithTime(86400, []string{"/"})
+	info, err := d.Stat(ctx, c, "/opt/tool")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Mode(), info.ModTime())
+	// Output: -rwxr-xr-x 1970-01-02 00:00:00 +0000 UTC
+}
+
+func ExampleDirectory_WithoutPaths() {
+	list(inlay.Scratch().
+		WithNewFile("/var/cache/a/b", "...").
+		WithNewFile("/usr/lib/x.pyc", "...").
+		WithNewFile("/usr/lib/x.py", "...").
+		WithoutPaths("/var/cache/*", "/**/*.pyc"))
+	// Output:
+	// /usr
+	// /usr/lib
+	// /usr/lib/x.py
+	// /var
+	// /var/cache
+}
+
+func ExampleDirectory_WithDefaultOverlay() {
+	layer := inlay.Scratch().WithNewFile("/bin/tool", "...")
+	list(inlay.Scratch().
+		WithNewFile("/usr/bin/sh", "...").
+		WithSymlink("usr/bin", "/bin").
+		WithDefaultOverlay(true).
+		WithDirectory("/", layer)) // as a layer does it: /bin is a directory now
+	// Output:
+	// /bin
+	// /bin/tool
+	// /usr
+	// /usr/bin
+	// /usr/bin/sh
+}
+
+// list writes the paths of a directory.
+func list(d inlay.Directory) {
+	ctx := context.Background()
+	c, end := client()
+	defer end()
+	paths, err := d.Glob(ctx, c, "/**")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range paths {
+		fmt.Println(p)
+	}
+}

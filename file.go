@@ -17,14 +17,14 @@ type File struct {
 // resolved.
 func HostFile(hostPath string) File {
 	n := graph.New(graph.Host{Path: hostPath, File: true}, call("HostFile", hostPath))
-	return File{dir: Directory{n}, path: "/" + filepath.Base(hostPath)}
+	return File{dir: DirectoryOf(n), path: "/" + filepath.Base(hostPath)}
 }
 
 // NewFile is a file with the given content, mode 0644.
 func NewFile(name, content string, opts ...CopyOptions) File {
 	op := graph.NewFile{Path: name, Content: []byte(content), Options: one(opts)}
 	n := graph.New(op, call("NewFile", name), Scratch().Node())
-	return File{dir: Directory{n}, path: path.Clean("/" + name)}
+	return File{dir: DirectoryOf(n), path: path.Clean("/" + name)}
 }
 
 // Name gives the last name of the file's path.

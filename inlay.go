@@ -23,6 +23,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
 )
@@ -56,13 +57,35 @@ func call(name string, args ...any) string {
 	return s + ")"
 }
 
+// AttrOptions say how far a change of attributes goes.
+type AttrOptions struct {
+	Shallow bool // change what the paths lead to alone, not what is below it
+}
+
+// EditOptions say what becomes of what is there already.
+type EditOptions struct {
+	Forbid bool // make it an error, instead of replacing it
+}
+
+func (o EditOptions) existing() compose.Existing {
+	if o.Forbid {
+		return compose.ExistingForbid
+	}
+	return compose.ExistingMerge
+}
+
+// last gives the options of a call; none is the zero value.
+func last[O any](opts []O) (o O) {
+	if len(opts) > 0 {
+		o = opts[len(opts)-1]
+	}
+	return o
+}
+
 // one gives the options of a call, as a copy: what the caller does with theirs
 // later does not change the value.
 func one(opts []CopyOptions) CopyOptions {
-	if len(opts) == 0 {
-		return CopyOptions{}
-	}
-	o := opts[0]
+	o := last(opts)
 	o.Include, o.Exclude = slices.Clone(o.Include), slices.Clone(o.Exclude)
 	if o.Time != nil {
 		t := *o.Time

@@ -38,6 +38,7 @@ var law = []rule{
 	{"internal/treetest", "digest tree compose", "what tests of trees share: for tests"},
 	{"internal/model", "tree compose internal/ignore internal/treetest", "the rules as a slow program, for tests"},
 
+	{"internal/program", "digest tree", "what execve would say, over values: no process, no disk, no run"},
 	{"internal/compress", "", "streams of bytes"},
 	{"internal/mount", "", "system calls"},
 	{"internal/runtime/wire", "", "what two programs say to each other"},
@@ -59,14 +60,15 @@ var law = []rule{
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
-	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine " +
-		"internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+	{"engine/runs", "digest tree compose graph engine internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
+		"internal/program internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
-	{"cmd/inlay/internal/show", "digest tree", "how values look to people; it asks no engine"},
-	{"cmd/inlay/internal/progress", "engine cmd/inlay/internal/show", "how events look to people"},
-	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/embedded . pipeline " +
+	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},
+	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
+	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/embedded . pipeline " +
 		"internal/store cmd/inlay/internal/show cmd/inlay/internal/progress",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"bench", "", "measures the command from outside"},

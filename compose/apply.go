@@ -11,13 +11,42 @@ import (
 )
 
 // Apply gives t changed by a change set, as unpacking the layer that it stands
-// for would. The error of a hardlink to a path that does not exist is
-// fs.ErrNotExist. It costs the size of the change set.
-func Apply(ctx context.Context, t tree.Tree, c tree.ChangeSet) (tree.Tree, error) {
+// for would, and says what landed where and what was lost. The error of a
+// hardlink to a path that does not exist is fs.ErrNotExist. It costs the size of
+// the change set.
+func Apply(ctx context.Context, t tree.Tree, c tree.ChangeSet) (Result, error) {
+	a := &applier{ctx: ctx, draft: tree.NewDraft(t)}
+	t, err := a.apply(t, c)
+	if err != nil {
+		return Result{}, err
+	}
+	return a.settle(ctx, t)
+}
+
+// Patch is [Apply] for who wants the tree alone, as of a layer with 100,000
+// names: it looks at nothing that it replaces, and remembers nothing of it.
+func Patch(ctx context.Context, t tree.Tree, c tree.ChangeSet) (tree.Tree, error) {
+	a := &applier{ctx: ctx, draft: tree.NewDraft(t), journal: journal{off: true}}
+	return a.apply(t, c)
+}
+
+type applier struct {
+	journal
+	ctx       context.Context // of the one call of Apply that made it
+	draft     *tree.Draft
+	hardlinks []pendingLink
+}
+
+type pendingLink struct {
+	at   spot
+	name string
+	to   string
+}
+
+func (a *applier) apply(t tree.Tree, c tree.ChangeSet) (tree.Tree, error) {
 	if c.Root == nil {
 		return t, nil
 	}
-	a := &applier{ctx: ctx, draft: tree.NewDraft(t)}
 	if err := a.dir(spot{a.draft, "/"}, c.Root); err != nil {
 		return tree.Tree{}, err
 	}
@@ -30,28 +59,20 @@ func Apply(ctx context.Context, t tree.Tree, c tree.ChangeSet) (tree.Tree, error
 	for _, g := range c.Links {
 		a.draft.Link(g...)
 	}
-	return a.draft.Tree(ctx)
-}
-
-type applier struct {
-	ctx       context.Context // of the one call of Apply that made it
-	draft     *tree.Draft
-	hardlinks []pendingLink
-}
-
-type pendingLink struct {
-	at   spot
-	name string
-	to   string
+	return a.draft.Tree(a.ctx)
 }
 
 func (a *applier) dir(at spot, c *tree.DirChange) error {
 	if c.Opaque {
+		if was := at.dir.Now(); was.Len() > 0 {
+			a.note(Placement{Action: Clear, To: at.path, Entry: was})
+		}
 		if err := at.dir.Clear(a.ctx); err != nil {
 			return err
 		}
 	}
 	if c.Attr != nil {
+		a.note(Placement{Action: MergeInto, From: at.path, To: at.path, Entry: tree.Empty().With(*c.Attr), Attr: c.Attr})
 		at.dir.SetAttr(*c.Attr)
 	}
 	for name, ch := range c.All() {
@@ -69,14 +90,26 @@ func (a *applier) dir(at spot, c *tree.DirChange) error {
 }
 
 func (a *applier) change(at spot, name string, ch tree.Change) error {
+	was, err := a.standing(at, name)
+	if err != nil {
+		return err
+	}
+	to := ""
+	if _, isDir := ch.(*tree.DirChange); isDir || !a.off {
+		to = at.child(name)
+	}
 	switch ch := ch.(type) {
 	case tree.Remove:
+		if was != nil {
+			a.note(Placement{Action: Take, To: to, Replaced: was})
+		}
 		at.dir.Remove(name)
 	case tree.Hardlink:
 		a.hardlinks = append(a.hardlinks, pendingLink{at, name, ch.To})
 	case tree.Put:
 		t, isTree := ch.Entry.(tree.Tree)
 		if !isTree {
+			a.note(Placement{Action: Graft, From: to, To: to, Entry: ch.Entry, Replaced: was})
 			at.dir.Put(name, ch.Entry)
 			return nil
 		}
@@ -85,21 +118,40 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 			return err
 		}
 		if !ok {
+			a.note(Placement{Action: Graft, From: to, To: to, Entry: t, Replaced: was})
 			at.dir.Put(name, t)
 			return nil
 		}
-		return layOver(a.ctx, sub, t, enough)
+		j, err := layOver(a.ctx, sub, t, enough, journal{off: a.off, prefix: to})
+		if err == nil {
+			a.add(j)
+		}
+		return err
 	case *tree.DirChange:
 		sub, ok, err := at.dir.Dir(a.ctx, name)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			sub = at.dir.MakeDir(name, tree.Empty().Attr())
+			attr := tree.Empty().Attr()
+			if !a.off {
+				a.note(Placement{Action: MakeDirectory, To: to, Attr: &attr, Entry: tree.Empty(), Replaced: was})
+			}
+			sub = at.dir.MakeDir(name, attr)
 		}
-		return a.dir(spot{sub, at.child(name)}, ch)
+		return a.dir(spot{sub, to}, ch)
 	}
 	return nil
+}
+
+// standing gives what a name stands for; nil for nothing, and when nobody wants
+// to know.
+func (a *applier) standing(at spot, name string) (tree.Entry, error) {
+	if a.off {
+		return nil, nil
+	}
+	e, _, err := at.dir.Get(a.ctx, name)
+	return e, err
 }
 
 func (a *applier) hardlink(h pendingLink) error {
@@ -115,6 +167,11 @@ func (a *applier) hardlink(h pendingLink) error {
 	case path.Clean(h.to) == at:
 		return nil
 	}
+	was, err := a.standing(h.at, h.name)
+	if err != nil {
+		return err
+	}
+	a.note(Placement{Action: Graft, From: h.to, To: at, Entry: r.Entry, Replaced: was})
 	h.at.dir.Put(h.name, r.Entry)
 	a.draft.Link(at, h.to)
 	return nil

@@ -4,7 +4,8 @@
 //     process would that copies inside it, following the symlinks that it meets;
 //     or, as an overlay, as unpacking a layer would.
 //   - [Merge] lays trees over one another.
-//   - [Diff] tells what makes one tree of another, [Apply] does it.
+//   - [Diff] tells what makes one tree of another, [Apply] does it, [Count]
+//     tells how many entries it is about.
 //   - [Select] keeps the entries that match.
 //
 // Where a copy lands is decided here and nowhere else: a copy is planned as a
@@ -35,15 +36,25 @@ const (
 	MakeDirectory Action = "make-directory"
 	// Clear empties a directory before the copy.
 	Clear Action = "clear"
+	// Take takes away what a change set removes.
+	Take Action = "take"
 )
 
-// Placement is one decision of a copy.
+// Placement is one decision of a copy, a merge or the applying of a change set.
 type Placement struct {
 	Action Action
-	From   string // path in the source, "" for MakeDirectory and Clear
+	From   string // path in the source; "" for MakeDirectory, Clear and Take
 	To     string // path in the result, free of symlinks
 
-	// Entry is what is put; for MergeInto and Fill the source's directory.
+	// Root tells that it is where something that was to be copied lands itself,
+	// not something that came along with it.
+	Root bool
+	// Asked is the path that was asked for, which led to To by Hops: of a Root,
+	// and of a directory that meets a symlink to one. Otherwise it is "".
+	Asked string
+
+	// Entry is what is put; for MergeInto and Fill the source's directory, for
+	// Clear the directory as it was, nil for Take.
 	Entry tree.Entry
 	// Attr is the attributes that a directory takes; nil if it keeps its own.
 	Attr *tree.Attr
@@ -53,12 +64,18 @@ type Placement struct {
 	Replaced tree.Entry
 }
 
-// Replacement is something at the destination that a copy took the place of.
+// Replacement is something of the destination that is lost: an entry that one of
+// another kind took the place of; or, with Was and Now both a directory, what a
+// directory held that was emptied or replaced as a whole, and holds less now.
 type Replacement struct {
 	Path string
 	Was  tree.Kind
 	Now  tree.Kind
 	// Entries is how many entries are gone: 1, and those below a directory,
-	// without what the same copy had merged into it.
+	// without what the same copy had merged into it. Of a directory that still
+	// is one, those below it alone.
 	Entries int64
+	// Came is how many entries are there instead, in the result, counted alike;
+	// 0 where a later source took the place of all of it.
+	Came int64
 }

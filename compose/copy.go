@@ -11,11 +11,12 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// Result is what a copy made, and how.
+// Result is what a copy, a merge or a change set made, and how.
 type Result struct {
 	Tree       tree.Tree
 	Placements []Placement
-	// Replaced is what gave way to something of another kind, in order.
+	// Replaced is what was lost, in order: what gave way to something of another
+	// kind, and what was hidden by less than it was.
 	Replaced []Replacement
 }
 
@@ -41,7 +42,7 @@ func Copy(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from str
 // a copy of that entry alone.
 func Put(ctx context.Context, dst tree.Tree, to, name string, e tree.Entry, o Options) (Result, error) {
 	s := source{path: "/" + name, name: name, entry: e}
-	if err := s.prepare(ctx, o); err != nil {
+	if err := s.prepare(ctx, tree.Empty(), o); err != nil {
 		return Result{}, err
 	}
 	return copyAll(ctx, newPlanner(ctx, tree.NewDraft(dst), o, enough), to, []source{s})
@@ -72,7 +73,7 @@ func copyAll(ctx context.Context, p *planner, to string, sources []source) (Resu
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Tree: t, Placements: p.placements, Replaced: p.replaced}, nil
+	return p.settle(ctx, t)
 }
 
 // source is one thing to copy.
@@ -84,9 +85,9 @@ type source struct {
 	link   *tree.Link // for another entry
 }
 
-// prepare makes of the source what is to be put: selected, with the attributes
-// that the options give.
-func (s *source) prepare(ctx context.Context, o Options) error {
+// prepare makes of the source, which is in the tree src, what is to be put:
+// selected, with the attributes that the options give.
+func (s *source) prepare(ctx context.Context, src tree.Tree, o Options) error {
 	t, isTree := s.entry.(tree.Tree)
 	if !isTree {
 		s.entry = s.entry.WithAttr(o.attr(s.entry))
@@ -94,7 +95,7 @@ func (s *source) prepare(ctx context.Context, o Options) error {
 	}
 	if o.selects() {
 		var err error
-		if t, err = Select(ctx, t, o.selection()); err != nil {
+		if t, err = selectIn(ctx, src, t, o.selection(s.path)); err != nil {
 			return err
 		}
 	}

@@ -53,8 +53,8 @@ func ExampleCopy_overlay() {
 }
 
 func ExampleMerge() {
-	t, err := compose.Merge(context.Background(), exampleBase(), exampleTool())
-	fmt.Println(told(t), err)
+	r, err := compose.Merge(context.Background(), exampleBase(), exampleTool())
+	fmt.Println(told(r.Tree), err)
 	// Output: bin/tool, usr/bin/sh <nil>
 }
 
@@ -78,9 +78,23 @@ func ExampleApply() {
 	root := &tree.DirChange{}
 	root.Set("bin", tree.Remove{})
 	root.Set("etc", tree.Put{Entry: tree.Empty()})
-	t, err := compose.Apply(ctx, exampleBase(), tree.ChangeSet{Root: root})
-	fmt.Println(told(t), err)
-	// Output: etc/, usr/bin/sh <nil>
+	r, err := compose.Apply(ctx, exampleBase(), tree.ChangeSet{Root: root})
+	fmt.Println(told(r.Tree), err)
+	for _, p := range r.Placements {
+		fmt.Println(p.Action, p.To)
+	}
+	// Output:
+	// etc/, usr/bin/sh <nil>
+	// take /bin
+	// graft /etc
+}
+
+func ExampleCount() {
+	ctx := context.Background()
+	r, _ := compose.Copy(ctx, exampleBase(), "/bin/tool", exampleTool(), "/bin/tool", compose.Options{})
+	c, err := compose.Count(ctx, exampleBase(), r.Tree)
+	fmt.Printf("%d added, %d replaced, %d removed, %d shared %v\n", c.Added, c.Replaced, c.Removed, c.Shared, err)
+	// Output: 1 added, 0 replaced, 0 removed, 4 shared <nil>
 }
 
 func ExampleSelect() {
@@ -101,4 +115,37 @@ func ExampleParseMode() {
 	m, err := compose.ParseMode("u+rwX,go-w")
 	fmt.Printf("%o %o %v\n", m.Of(0o466, false), m.Of(0o422, true), err)
 	// Output: 644 700 <nil>
+}
+
+func ExampleRename() {
+	r, err := compose.Rename(context.Background(), exampleBase(), "/usr/bin", "/opt/", compose.Options{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Placements[len(r.Placements)-1].To)
+	// Output: /opt/bin
+}
+
+func ExampleHardlink() {
+	t, err := compose.Hardlink(context.Background(), exampleBase(), "/bin/sh", "/bin/rsh", compose.Options{})
+	if err != nil {
+		panic(err)
+	}
+	group, err := t.Tree.LinkGroup(context.Background(), "/usr/bin/rsh")
+	fmt.Println(group, err)
+	// Output: [/usr/bin/rsh /usr/bin/sh] <nil>
+}
+
+func ExampleSetAttr() {
+	mode, err := compose.ParseMode("go-rwx")
+	if err != nil {
+		panic(err)
+	}
+	t, err := compose.SetAttr(context.Background(), exampleBase(), []string{"/bin"}, compose.AttrChange{Mode: mode})
+	if err != nil {
+		panic(err)
+	}
+	e, err := t.Lookup(context.Background(), "/usr/bin")
+	fmt.Printf("%o %v\n", e.Attr().Mode, err)
+	// Output: 700 <nil>
 }

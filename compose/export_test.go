@@ -15,7 +15,7 @@ func CopyWide(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from
 // MergeWide is [Merge] of two trees with that threshold.
 func MergeWide(ctx context.Context, a, b tree.Tree, wide int64) (tree.Tree, error) {
 	d := tree.NewDraft(a)
-	if err := layOver(ctx, d, b, wide); err != nil {
+	if _, err := layOver(ctx, d, b, wide, journal{}); err != nil {
 		return tree.Tree{}, err
 	}
 	return d.Tree(ctx)

@@ -34,7 +34,7 @@ func merge(t *rapid.T, trees ...tree.Tree) tree.Tree {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return m.Tree
 }
 
 func TestApplyingADiffGivesTheSecondTree(t *testing.T) {
@@ -53,8 +53,8 @@ func TestApplyingADiffGivesTheSecondTree(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\nfrom:\n%s\nto:\n%s", err, show(a), show(b))
 		}
-		if got.Digest() != b.Digest() {
-			t.Fatalf("from:\n%s\ngot:\n%s\nwant:\n%s\nlinks %q", show(a), show(got), show(b), c.Links)
+		if got.Tree.Digest() != b.Digest() {
+			t.Fatalf("from:\n%s\ngot:\n%s\nwant:\n%s\nlinks %q", show(a), show(got.Tree), show(b), c.Links)
 		}
 		none, err := compose.Diff(ctx, b, b)
 		if err != nil || !none.IsEmpty() {

@@ -40,9 +40,8 @@ type Options struct {
 	Include []string
 	// Exclude leaves out what matches these patterns, of the same language.
 	Exclude []string
-	// Gitignore leaves out what the .gitignore files in a source directory make
-	// git ignore; those above it do not count. A file that is named itself is
-	// copied.
+	// Gitignore leaves out what the .gitignore files of the source tree make git
+	// ignore, of what source directories hold. What is named itself is copied.
 	Gitignore bool
 	// Bodies opens what files of the source hold. It is needed for Gitignore.
 	Bodies tree.Contents
@@ -67,9 +66,9 @@ type Options struct {
 // selects tells whether the options leave out anything of a source directory.
 func (o Options) selects() bool { return len(o.Include)+len(o.Exclude) > 0 || o.Gitignore }
 
-// selection gives what the options select.
-func (o Options) selection() Selection {
-	return Selection{Include: o.Include, Exclude: o.Exclude, Gitignore: o.Gitignore, Bodies: o.Bodies}
+// selection gives what the options select of a directory of the source.
+func (o Options) selection(of string) Selection {
+	return Selection{Include: o.Include, Exclude: o.Exclude, Gitignore: o.Gitignore, Bodies: o.Bodies, of: of}
 }
 
 // Owner is a user and a group by number.
@@ -84,5 +83,9 @@ type ForbidError struct {
 
 // Error lists the paths.
 func (e *ForbidError) Error() string {
-	return fmt.Sprintf("the copy would overwrite %d existing paths, which is forbidden: %s", len(e.Paths), strings.Join(e.Paths, ", "))
+	many := "paths"
+	if len(e.Paths) == 1 {
+		many = "path"
+	}
+	return fmt.Sprintf("the copy would overwrite %d existing %s, which is forbidden: %s", len(e.Paths), many, strings.Join(e.Paths, ", "))
 }

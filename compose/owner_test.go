@@ -83,7 +83,7 @@ func TestDeepTreesAreCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := compose.Apply(t.Context(), deep, c); err != nil || got.Digest() != r.Tree.Digest() {
+	if got, err := compose.Patch(t.Context(), deep, c); err != nil || got.Digest() != r.Tree.Digest() {
 		t.Fatal(err)
 	}
 }

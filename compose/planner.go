@@ -14,11 +14,10 @@ import (
 // source's paths and carries each out on the draft at once, so that later ones
 // see what earlier ones did, as a process that copies would.
 type planner struct {
-	ctx         context.Context // of the one call of Copy that made it
-	o           Options
-	draft       *tree.Draft
-	placements  []Placement
-	replaced    []Replacement
+	ctx   context.Context // of the one call of Copy that made it
+	o     Options
+	draft *tree.Draft
+	journal
 	overwritten []string // paths that ExistingForbid forbids
 	links       map[*tree.Link][]landing
 	several     bool  // files go into the destination
@@ -40,8 +39,13 @@ type spot struct {
 func (s spot) child(name string) string { return path.Join(s.path, name) }
 
 func (p *planner) copy(to string, s source) error {
+	p.root = true
 	if p.o.Overlay {
 		return p.copyOverlay(to, s)
+	}
+	var err error
+	if p.asked, err = tree.CleanPath(to); err != nil {
+		return err
 	}
 	r, err := p.draft.Resolve(p.ctx, to, tree.FollowAll)
 	if err != nil {
@@ -53,6 +57,7 @@ func (p *planner) copy(to string, s source) error {
 	dir, isTree := s.entry.(tree.Tree)
 	into := !isTree && (p.several || endsInSlash(to) || isDirectory(r.Entry))
 	if into {
+		p.asked = path.Join(p.asked, s.name)
 		at, err := p.makeDirs(r.Path, r.Hops)
 		if err != nil {
 			return err
@@ -167,6 +172,9 @@ func (p *planner) clear(to string) error {
 	if err != nil {
 		return err
 	}
+	if p.asked, err = tree.CleanPath(to); err != nil {
+		return err
+	}
 	p.note(Placement{Action: Clear, To: at.path, Entry: at.dir.Now(), Hops: r.Hops})
 	return at.dir.Clear(p.ctx)
 }
@@ -214,6 +222,7 @@ func (p *planner) placeTree(at spot, name, from string, t tree.Tree, g groups, h
 		}
 		if ok {
 			p.aliased = true
+			p.asked = to
 			return p.mergeDir(into, from, t, g, hops)
 		}
 	}
@@ -291,19 +300,6 @@ func (p *planner) mergeChild(at spot, from string, c tree.Child, links tree.Link
 		return p.place(at, c.Name, path.Join(from, c.Name), c.Entry, links.Of(c.Name), nil)
 	}
 	return p.placeTree(at, c.Name, path.Join(from, c.Name), sub, groups{above: links, name: c.Name}, nil)
-}
-
-// note records a placement that is carried out now.
-func (p *planner) note(pl Placement) {
-	p.placements = append(p.placements, pl)
-	if pl.Replaced == nil || pl.Replaced.Kind() == pl.Entry.Kind() {
-		return
-	}
-	r := Replacement{Path: pl.To, Was: pl.Replaced.Kind(), Now: pl.Entry.Kind(), Entries: 1}
-	if t, ok := pl.Replaced.(tree.Tree); ok {
-		r.Entries += t.Count()
-	}
-	p.replaced = append(p.replaced, r)
 }
 
 func (p *planner) overwrite(to string) {

@@ -88,7 +88,7 @@ func TestCopyIsTheMergeOfTheRebasedSource(t *testing.T) {
 			}
 			return
 		}
-		want, err := compose.Apply(ctx, d, rebased(t, d, to, s))
+		want, err := compose.Patch(ctx, d, rebased(t, d, to, s))
 		if err != nil {
 			t.Fatal(err)
 		}

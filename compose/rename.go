@@ -98,9 +98,15 @@ func openEdit(ctx context.Context, t tree.Tree, op, from, to string, o Options) 
 			return nil, err
 		}
 		dst.Path = path.Join(dst.Path, path.Base(clean))
+		to = path.Join(to, path.Base(clean))
+	}
+	p := newPlanner(ctx, tree.NewDraft(t), o, enough)
+	p.root = true
+	if p.asked, err = tree.CleanPath(to); err != nil {
+		return nil, err
 	}
 	return &edit{
-		planner: newPlanner(ctx, tree.NewDraft(t), o, enough),
+		planner: p,
 		op:      op, from: r.Path, to: dst.Path, entry: r.Entry, hops: dst.Hops,
 	}, nil
 }
@@ -141,7 +147,7 @@ func (e *edit) result() (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Tree: t, Placements: e.placements, Replaced: e.replaced}, nil
+	return e.settle(e.ctx, t)
 }
 
 // leavingGroups gives the hardlink groups that have names at or below a path and

@@ -192,7 +192,7 @@ func TestWhatIsReplacedIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{/afile symlink directory 1} {/dangling symlink directory 1} {/dir directory file 4} {/file file directory 1}]"
+	want := "[{/afile symlink directory 1 2} {/dangling symlink directory 1 2} {/dir directory file 4 1} {/file file directory 1 2}]"
 	if got := fmt.Sprint(r.Replaced); got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
@@ -233,8 +233,8 @@ func TestAttributesOfMergedDirectories(t *testing.T) {
 		}
 		return e.Attr()
 	}
-	if at(r.Tree) != high || at(m) != high || r.Tree.Attr() != low || m.Attr() != high {
-		t.Fatalf("copy %v %v, merge %v %v", r.Tree.Attr(), at(r.Tree), m.Attr(), at(m))
+	if at(r.Tree) != high || at(m.Tree) != high || r.Tree.Attr() != low || m.Tree.Attr() != high {
+		t.Fatalf("copy %v %v, merge %v %v", r.Tree.Attr(), at(r.Tree), m.Tree.Attr(), at(m.Tree))
 	}
 }
 

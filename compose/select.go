@@ -25,6 +25,8 @@ type Selection struct {
 	// ignore. Bodies opens them.
 	Gitignore bool
 	Bodies    tree.Contents
+
+	of string // the path of the directory in the tree that it is from
 }
 
 // Select gives t without the entries that are not selected. A directory that
@@ -32,8 +34,17 @@ type Selection struct {
 // is kept with its attributes. It costs what lies below directories that
 // patterns look into; with Gitignore, all of t.
 func Select(ctx context.Context, t tree.Tree, what Selection) (tree.Tree, error) {
+	return selectIn(ctx, t, t, what)
+}
+
+// selectIn is [Select] of the directory t, which is in the tree root: the
+// .gitignore files on the way to it count.
+func selectIn(ctx context.Context, root, t tree.Tree, what Selection) (tree.Tree, error) {
 	s := &selector{ctx: ctx, git: what.Gitignore, bodies: what.Bodies}
-	var err error
+	top, err := s.above(root, strings.Trim(what.of, "/"))
+	if err != nil {
+		return tree.Tree{}, err
+	}
 	if s.include, err = matcher(what.Include); err != nil {
 		return tree.Tree{}, err
 	}
@@ -41,7 +52,7 @@ func Select(ctx context.Context, t tree.Tree, what Selection) (tree.Tree, error)
 		return tree.Tree{}, err
 	}
 	d := tree.NewDraft(t)
-	if _, err := s.dir(d, t, below{}); err != nil {
+	if _, err := s.dir(d, t, top); err != nil {
 		return tree.Tree{}, err
 	}
 	return d.Tree(ctx)
@@ -75,9 +86,34 @@ type selector struct {
 
 // below is what is known of a directory when what it holds is selected.
 type below struct {
-	path    string // relative; "" for the root
+	path    string // relative to what is selected from; "" for that itself
+	full    string // relative to the root of the tree
 	in, out patternmatcher.MatchInfo
 	git     *ignore.Git // the rules of the directories above
+}
+
+// above gives what is known of the directory at a path of a tree before it is
+// looked into.
+func (s *selector) above(root tree.Tree, p string) (below, error) {
+	at := below{full: p}
+	if !s.git || p == "" {
+		return at, nil
+	}
+	dir, full := root, ""
+	for name := range strings.SplitSeq(p, "/") {
+		rules, err := s.rules(dir, below{full: full, git: at.git})
+		if err != nil {
+			return at, err
+		}
+		e, _, err := dir.Get(s.ctx, name)
+		if err != nil {
+			return at, err
+		}
+		at.git = rules
+		dir, _ = e.(tree.Tree)
+		full = path.Join(full, name)
+	}
+	return at, nil
 }
 
 // dir takes what is not to be kept out of d, whose tree is t, and tells whether
@@ -94,9 +130,9 @@ func (s *selector) dir(d *tree.Draft, t tree.Tree, at below) (any bool, err erro
 		if err != nil {
 			return false, err
 		}
-		next := below{path: path.Join(at.path, c.Name), git: rules}
+		next := below{path: path.Join(at.path, c.Name), full: path.Join(at.full, c.Name), git: rules}
 		sub, isTree := c.Entry.(tree.Tree)
-		if rules.Ignores(next.path, isTree) {
+		if rules.Ignores(next.full, isTree) {
 			d.Remove(c.Name)
 			continue
 		}
@@ -140,7 +176,7 @@ func (s *selector) rules(t tree.Tree, at below) (*ignore.Git, error) {
 		return at.git, err
 	}
 	fail := func(err error) error {
-		return &fs.PathError{Op: "read", Path: path.Join("/", at.path, ".gitignore"), Err: err}
+		return &fs.PathError{Op: "read", Path: path.Join("/", at.full, ".gitignore"), Err: err}
 	}
 	if f.Size > ignore.MaxGitignore {
 		return nil, fail(fmt.Errorf("it has %d bytes, at most %d are possible", f.Size, ignore.MaxGitignore))
@@ -157,7 +193,7 @@ func (s *selector) rules(t tree.Tree, at below) (*ignore.Git, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	return at.git.Below(at.path, text), nil
+	return at.git.Below(at.full, text), nil
 }
 
 // looksInto tells whether entries of a directory may fare otherwise than itself.

@@ -37,7 +37,7 @@ func copySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, f
 		if sources[i], err = findSource(ctx, src, p, o); err != nil {
 			return Result{}, err
 		}
-		if err := sources[i].prepare(ctx, o); err != nil {
+		if err := sources[i].prepare(ctx, src, o); err != nil {
 			return Result{}, err
 		}
 	}

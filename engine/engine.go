@@ -71,16 +71,31 @@ type ExecError struct {
 	ExitCode int
 	// Stdout and Stderr are the ends of what it said, with secrets masked.
 	Stdout, Stderr []byte
-	// Reason says why it could not start; "" if it could.
+	// Reason says why it could not start; "" if it could. ExitCode is then what
+	// a shell has: 127 if something is not found, 126 if it cannot be executed,
+	// 125 if there is no place for it.
 	Reason string
+	// Why is the reason in parts, as far as the tree tells it; nil if it does not.
+	Why *Why
 }
 
 // Error tells the exit code or the reason; what the process said is not in it.
 func (e *ExecError) Error() string {
 	if e.Reason != "" {
-		return fmt.Sprintf("%q did not start: %s", e.Args[0], e.Reason)
+		return fmt.Sprintf("%q %s", e.Args[0], e.Outcome())
 	}
-	return fmt.Sprintf("%q exited with code %d", e.Args, e.ExitCode)
+	return fmt.Sprintf("%q %s", e.Args, e.Outcome())
+}
+
+// Outcome tells what became of the process, without naming it.
+func (e *ExecError) Outcome() string {
+	switch {
+	case e.Reason != "":
+		return "did not start: " + e.Reason
+	case e.Why != nil:
+		return fmt.Sprintf("exited with code %d: %s", e.ExitCode, e.Why.Text)
+	}
+	return fmt.Sprintf("exited with code %d", e.ExitCode)
 }
 
 // ExportOptions say how a result is written. The zero ExportOptions write gzip

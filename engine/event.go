@@ -54,10 +54,19 @@ type Progress struct {
 	Count int64 // entries, or layers
 }
 
-// Replaced says that a copy replaced something by another kind of entry.
+// Replaced says that a step lost something of the tree that it worked on: that
+// something else took its place, or that it is hidden by less.
 type Replaced struct {
 	Step int
 	compose.Replacement
+}
+
+// Written says what a step brought into the store that was not there before, in
+// bytes. A step may have several, also after it has ended, which add up.
+type Written struct {
+	Step  int   // -1 for what is no step
+	Blobs int64 // contents of files, and blobs of images
+	Nodes int64 // directories, encoded
 }
 
 // LeftOut says that entries could not be written where they were exported to.
@@ -67,6 +76,8 @@ type LeftOut struct {
 }
 
 func (LeftOut) event()     {}
+func (Placed) event()      {}
+func (Written) event()     {}
 func (StepStarted) event() {}
 func (StepEnded) event()   {}
 func (Output) event()      {}

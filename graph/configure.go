@@ -38,8 +38,15 @@ func (c Configure) Check() error {
 		if e.Name == "" || strings.ContainsAny(e.Name, "=\x00") {
 			return fmt.Errorf("%q cannot be the name of a variable", e.Name)
 		}
-		if strings.IndexByte(e.Value, 0) >= 0 {
-			return fmt.Errorf("the value of %s has a NUL byte", e.Name)
+		if err := errors.Join(checkText(e.Name), checkText(e.Value)); err != nil {
+			return fmt.Errorf("the variable %s: %w", e.Name, err)
+		}
+	}
+	for _, s := range []*string{c.Workdir, c.User} {
+		if s != nil {
+			if err := checkText(*s); err != nil {
+				return err
+			}
 		}
 	}
 	if c.Workdir != nil && *c.Workdir == "" {

@@ -24,7 +24,9 @@ type CopyOptions struct {
 	Time       *int64           `json:",omitempty"` // seconds since the epoch
 	Include    []string         `json:",omitempty"`
 	Exclude    []string         `json:",omitempty"`
+	Gitignore  bool             `json:",omitempty"`
 	Overlay    bool             `json:",omitempty"`
+	NoOverlay  bool             `json:",omitempty"` // follow symlinks, though the default that was set is to overlay
 	Existing   compose.Existing `json:",omitempty"`
 	KeepLink   bool             `json:",omitempty"`
 	AllowEmpty bool             `json:",omitempty"`
@@ -50,6 +52,12 @@ func (c Copy) Check() error {
 }
 
 func (o CopyOptions) check() error {
+	if o.Overlay && o.NoOverlay {
+		return errors.New("overlay and no-overlay exclude each other")
+	}
+	if o.File && (len(o.Include)+len(o.Exclude) > 0 || o.Gitignore) {
+		return errors.New("include, exclude and gitignore are for directories, not for files")
+	}
 	if o.Mode != "" {
 		if _, err := compose.ParseMode(o.Mode); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -64,8 +65,8 @@ func (e Exec) Check() error {
 		return errors.New("the command is missing")
 	}
 	for _, s := range slices.Concat(e.Args, e.Env) {
-		if strings.IndexByte(s, 0) >= 0 {
-			return fmt.Errorf("%q has a NUL byte", s)
+		if err := checkText(s); err != nil {
+			return err
 		}
 	}
 	if e.Network != NetworkHost && e.Network != NetworkNone {
@@ -79,8 +80,23 @@ func (e Exec) Check() error {
 	return nil
 }
 
+// checkText looks at text for a process: images and container runtimes have it in
+// JSON, which makes one of all bytes that are not UTF-8.
+func checkText(s string) error {
+	switch {
+	case strings.IndexByte(s, 0) >= 0:
+		return fmt.Errorf("%q has a NUL byte", s)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%q is not UTF-8, and container runtimes pass nothing else: put it into a file", s)
+	}
+	return nil
+}
+
 func (m Mount) check() error {
 	c, err := tree.CleanPath(m.Target)
+	if err == nil {
+		err = checkText(m.Target)
+	}
 	if err != nil {
 		return err
 	}

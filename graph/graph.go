@@ -10,12 +10,8 @@
 package graph
 
 import (
-	"encoding/json"
-	"fmt"
 	"iter"
 	"slices"
-
-	"github.com/inlaybuild/inlay/digest"
 )
 
 // Op is what a step does. Two ops that are encoded alike do the same.
@@ -94,17 +90,3 @@ func (e *CallError) Error() string { return e.Call + ": " + e.Err.Error() }
 
 // Unwrap gives the error itself.
 func (e *CallError) Unwrap() error { return e.Err }
-
-// ActionKey gives the digest of an op and of the digests that its inputs came
-// to: the name under which the result is kept.
-func ActionKey(op Op, inputs ...digest.Digest) (digest.Digest, error) {
-	body, err := json.Marshal(op)
-	if err != nil {
-		return digest.Digest{}, fmt.Errorf("encode %s: %w", op.Name(), err)
-	}
-	b := append([]byte("inlay action 1\n"+op.Name()+"\n"), body...)
-	for _, in := range inputs {
-		b = in.Append(append(b, '\n'))
-	}
-	return digest.Of(b), nil
-}

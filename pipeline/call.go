@@ -62,7 +62,10 @@ func (c *call) do(ctx context.Context) (value, error) {
 				return v, nil
 			}
 		}
-		v.dir = inlay.DirectoryOf(relabel(before, v.dir.Node(), label))
+		v.dir = v.dir.On(relabel(before, v.dir.Node(), label))
+		if c.in == nil && c.runner.env.Overlay {
+			v.dir = v.dir.WithDefaultOverlay(true)
+		}
 		return v, nil
 	case changes:
 		return changes{relabel(nil, v.node, label)}, nil
@@ -205,7 +208,7 @@ func isHost(s string) bool {
 func (c *call) named(d inlay.Directory, word, arg string) inlay.Directory {
 	label := word + " " + quote(arg)
 	c.runner.within[label] = c
-	return inlay.DirectoryOf(relabel(nil, d.Node(), label))
+	return d.On(relabel(nil, d.Node(), label))
 }
 
 // file gives an argument that is a file: a path of this machine or $(...).
@@ -283,7 +286,9 @@ func (c *call) copyOptions() inlay.CopyOptions {
 		Mode:       c.flag("mode"),
 		Include:    c.list("include"),
 		Exclude:    c.list("exclude"),
+		Gitignore:  c.has("gitignore"),
 		Overlay:    c.has("overlay"),
+		NoOverlay:  c.has("no-overlay"),
 		KeepLink:   c.has("keep-link"),
 		AllowEmpty: c.has("allow-empty"),
 	}
@@ -291,13 +296,19 @@ func (c *call) copyOptions() inlay.CopyOptions {
 		o.Existing = compose.Existing(e)
 	}
 	if c.has("time") {
-		t, err := parseTime(c.flag("time"))
-		if err != nil {
-			c.fail(c.flags["time"][0].at, "%s: --time %s: want seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, clip(c.flag("time")))
-		}
+		t := c.time(c.flags["time"][0])
 		o.Time = &t
 	}
 	return o
+}
+
+// time reads a time, in seconds since 1970.
+func (c *call) time(a arg) int64 {
+	t, err := parseTime(a.text)
+	if err != nil || a.value != nil {
+		c.fail(a.at, "%s: %s is no time: want seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, quote(clip(a.text)))
+	}
+	return t
 }
 
 func parseTime(s string) (int64, error) {

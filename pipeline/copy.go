@@ -12,12 +12,12 @@ func copyWords() []Word {
 		Long: "Under its own name if PATH ends in a slash or leads to a directory. Symlinks on the way\n" +
 			"are followed as a process would: /bin/tool goes to /usr/bin/tool where /bin is a symlink.\n" +
 			"FILE is ./PATH or /PATH of this machine, or $(from SRC | file PATH).",
-		Flags:   copyFlags(),
+		Flags:   append(copyFlags(), keepLinkFlag()),
 		Example: "from debian:12 | with-file --mode 0755 /bin/tool ./tool | export oci:out",
 		min:     2, max: 2, label: 2, run: runWithFile,
 	}, {
 		Name: "with-files", Args: "PATH FILE...", Short: "put files into a directory, each under its own name",
-		Flags:   copyFlags(),
+		Flags:   append(copyFlags(), keepLinkFlag()),
 		Example: "from debian:12 | with-files /etc/tool/ ./a.conf ./b.conf | export oci:out",
 		min:     2, max: -1, label: -1, run: runWithFiles,
 	}, {
@@ -32,7 +32,7 @@ func copyWords() []Word {
 		Name: "with-copy", Args: "PATH DIR FROM...", Short: "put what paths and patterns of a directory lead to, as COPY does",
 		Flags: append(append(append(copyFlags(), selectFlags()...), hostFlags()...),
 			Flag{Name: "allow-empty", Help: "a pattern that matches nothing is no error"},
-			Flag{Name: "keep-link", Help: "copy a source that is a symlink as a symlink"}),
+			keepLinkFlag()),
 		Example: "from debian:12 | with-copy /opt/ . '*.conf' bin | export oci:out",
 		min:     3, max: -1, label: -1, run: runWithCopy,
 	}, {
@@ -51,12 +51,17 @@ func copyWords() []Word {
 	return words
 }
 
+func keepLinkFlag() Flag {
+	return Flag{Name: "keep-link", Help: "copy a source that is a symlink as a symlink"}
+}
+
 func copyFlags() []Flag {
 	return []Flag{
 		{Name: "owner", Arg: "USER[:GROUP]", Help: "names are looked up in the destination"},
 		{Name: "mode", Arg: "MODE", Help: "octal, or symbolic such as u+rwX"},
 		{Name: "time", Arg: "TIME", Help: "seconds since 1970, or a date such as 2006-01-02T15:04:05Z"},
 		{Name: "overlay", Help: "follow no symlink of the destination; a directory replaces one"},
+		{Name: "no-overlay", Help: "follow them, where the default was set to overlay"},
 		{Name: "existing", Arg: "HOW", OneOf: []string{"merge", "replace", "forbid"}, Help: "merge (the default), replace (the directory is emptied first) or forbid"},
 	}
 }
@@ -71,20 +76,28 @@ func runWithFiles(_ context.Context, c *call) (value, error) {
 	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithFiles(to, files, o) })
 }
 
-// source gives the directory that a copy is from. What selects is left to the
-// reading of this machine's directory, if it is one.
+// source gives the directory whose contents are copied. What selects is left to
+// the reading of this machine's directory, if it is one.
 func (c *call) source(o *inlay.CopyOptions) inlay.Directory {
-	d, host := c.directory(1, c.hostOptions())
+	d, host := c.from(c.hostOptions())
 	if host {
-		o.Include, o.Exclude = nil, nil
-		return d
+		o.Include, o.Exclude, o.Gitignore = nil, nil, false
+	}
+	return d
+}
+
+// from gives the directory that a copy is from, and whether it is one of this
+// machine, which the options are for.
+func (c *call) from(o inlay.HostOptions) (d inlay.Directory, host bool) {
+	if d, host = c.directory(1, o); host {
+		return d, true
 	}
 	for _, f := range hostFlags() {
 		if c.has(f.Name) {
 			c.fail(c.flags[f.Name][0].at, "%s: --%s is for a directory of this machine, written ./PATH or /PATH", c.parsed.word.Name, f.Name)
 		}
 	}
-	return d
+	return d, false
 }
 
 func runWithDirectory(_ context.Context, c *call) (value, error) {
@@ -95,7 +108,9 @@ func runWithDirectory(_ context.Context, c *call) (value, error) {
 
 func runWithCopy(_ context.Context, c *call) (value, error) {
 	to, o := c.path(0), c.copyOptions()
-	src, from := c.source(&o), c.texts(2)
+	// What selects is relative to what is copied, not to the directory.
+	src, _ := c.from(inlay.HostOptions{KeepOwner: c.has("keep-owner")})
+	from := c.texts(2)
 	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithCopy(to, src, from, o) })
 }
 

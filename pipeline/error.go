@@ -57,10 +57,7 @@ func (e *CallError) Error() string {
 	}
 	var call *graph.CallError
 	if exec, ok := asExec(e.Err); ok && errors.As(e.Err, &call) { // the call has the arguments already
-		text = fmt.Sprintf("%s: exited with code %d", call.Call, exec.ExitCode)
-		if exec.Reason != "" {
-			text = call.Call + ": " + exec.Reason
-		}
+		text = call.Call + ": " + exec.Outcome()
 	}
 	if e.Name != "" {
 		text = fmt.Sprintf("%s:%s: %s", e.Name, e.Pos, text)

@@ -51,9 +51,9 @@ func (c *call) mount(f func(inlay.Container) inlay.Container) (value, error) {
 
 func runMountedDirectory(_ context.Context, c *call) (value, error) {
 	at := c.path(0)
-	o := inlay.CopyOptions{Include: c.list("include"), Exclude: c.list("exclude")}
+	o := inlay.CopyOptions{Include: c.list("include"), Exclude: c.list("exclude"), Gitignore: c.has("gitignore")}
 	d := c.source(&o)
-	if len(o.Include) > 0 || len(o.Exclude) > 0 {
+	if len(o.Include) > 0 || len(o.Exclude) > 0 || o.Gitignore {
 		d = inlay.Scratch().WithDirectory("/", d, o)
 	}
 	return c.mount(func(to inlay.Container) inlay.Container { return to.WithMountedDirectory(at, d) })

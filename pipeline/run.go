@@ -22,6 +22,8 @@ type Environment struct {
 	Lookup func(name string) (string, bool)
 	// Print receives what words print. Nil drops it.
 	Print func(context.Context, Output) error
+	// Overlay makes copies overlays unless they say otherwise.
+	Overlay bool
 }
 
 // Run carries out the script, pipeline by pipeline. A pipeline is resolved

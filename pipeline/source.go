@@ -33,7 +33,6 @@ func sourceWords() []Word {
 
 func hostFlags() []Flag {
 	return []Flag{
-		{Name: "gitignore", Help: "leave out what .gitignore files name"},
 		{Name: "keep-owner", Help: "owners as on this machine; otherwise everything is 0:0"},
 	}
 }
@@ -42,6 +41,7 @@ func selectFlags() []Flag {
 	return []Flag{
 		{Name: "include", Arg: "PATTERN", Many: true, Help: "only what matches, in the language of .dockerignore"},
 		{Name: "exclude", Arg: "PATTERN", Many: true, Help: "not what matches, in the language of .dockerignore"},
+		{Name: "gitignore", Help: "leave out what .gitignore files name"},
 	}
 }
 

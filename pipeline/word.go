@@ -87,7 +87,7 @@ func (w *Word) flag(name string) (Flag, bool) {
 func Words() []Word {
 	var all []Word
 	for _, group := range [][]Word{
-		sourceWords(), copyWords(), fileWords(), execWords(), mountWords(),
+		sourceWords(), copyWords(), fileWords(), editWords(), execWords(), mountWords(),
 		configWords(), partWords(), printWords(), writeWords(),
 	} {
 		all = append(all, group...)

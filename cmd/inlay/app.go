@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/inlaybuild/inlay"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
@@ -53,6 +54,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 			return usageErrorf("--max-bytes: %v", err)
 		}
 	}
+	if o.Epoch, err = epoch(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return err
+	}
 	e, err := embedded.Open(ctx, o)
 	if err != nil {
 		return err
@@ -67,6 +71,18 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		}
 	}()
 	return f(ctx, s)
+}
+
+// epoch reads $SOURCE_DATE_EPOCH; "" is 0.
+func epoch(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0, usageErrorf("$SOURCE_DATE_EPOCH is %q: want seconds since 1970, or unset it", s)
+	}
+	return n, nil
 }
 
 // working shows that something goes on of which nothing else tells.

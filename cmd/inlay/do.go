@@ -30,7 +30,7 @@ a SRC, or $(pipeline).
 
 func (a *app) doCommand() *cobra.Command {
 	var file string
-	var words bool
+	var words, overlay bool
 	c := &cobra.Command{
 		Use:   "do PIPELINE | do -f FILE | do --words [WORD...]",
 		Short: "run a pipeline",
@@ -67,12 +67,13 @@ func (a *app) doCommand() *cobra.Command {
 			}
 			return a.with(cmd.Context(), text, func(ctx context.Context, s *session) error {
 				return script.Run(ctx, pipeline.Environment{
-					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print,
+					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Overlay: overlay,
 				})
 			})
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "a script; - is standard input")
+	c.Flags().BoolVar(&overlay, "overlay", false, "make copies overlays unless they say --no-overlay: they follow no symlinks")
 	c.Flags().BoolVar(&words, "words", false, "describe the words of the language")
 	return a.jsonFlag(c)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/pipeline"
 )
@@ -37,8 +39,16 @@ func (a *app) report(ctx context.Context, err error) int {
 		fmt.Fprintf(a.stderr, "inlay: %v\n", context.Cause(ctx))
 		return 1
 	}
-	text := strings.ReplaceAll(strings.TrimRight(err.Error(), "\n"), "\n", "; ")
+	text := err.Error()
+	var forbidden *compose.ForbidError
+	if errors.As(err, &forbidden) { // its paths get a line each
+		all := forbidden.Error()
+		head, _, _ := strings.Cut(all, ": ")
+		text = strings.Replace(text, all, head+":", 1)
+	}
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "; ")
 	fmt.Fprintf(a.stderr, "inlay: %s\n", show.Clean(text, false))
+	a.reportPaths(forbidden)
 	var usage usageError
 	var syntax *pipeline.SyntaxError
 	var exec *engine.ExecError
@@ -52,6 +62,18 @@ func (a *app) report(ctx context.Context, err error) int {
 		}
 	}
 	return 1
+}
+
+// reportPaths writes all paths that a copy was forbidden to overwrite.
+func (a *app) reportPaths(e *compose.ForbidError) {
+	if e == nil {
+		return
+	}
+	w := bufio.NewWriter(a.stderr)
+	for _, p := range e.Paths {
+		fmt.Fprintf(w, "  %s\n", show.Quote(p))
+	}
+	_ = w.Flush() // there is nobody else to tell
 }
 
 // reportOutput writes the end of what a failed process said, if nobody saw it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -28,6 +29,18 @@ func child(task string) int {
 				if err == nil {
 					_, err = e.Import(ctx, p, "base", embedded.ImportOptions{})
 				}
+				return err
+			})
+		case "sleep":
+			return session(ctx, dir, func(e *embedded.Engine) error {
+				program, err := exec.LookPath("busybox")
+				if err != nil {
+					return err
+				}
+				n := graph.New(graph.Host{Path: program, File: true}, "host")
+				n = graph.New(graph.NewFile{Path: "/made/by/parents"}, "new", n)
+				n = graph.New(graph.Exec{Args: []string{"/busybox", "sh", "-c", "echo begun; /busybox sleep 60"}}, "exec", n)
+				_, err = e.Resolve(ctx, n, nil)
 				return err
 			})
 		case "pipeline":

@@ -37,6 +37,7 @@ func (s *step) composed(dst engine.Result, r compose.Result, err error) (engine.
 	if err != nil {
 		return engine.Result{}, err
 	}
+	s.place(r.Placements)
 	for _, what := range r.Replaced {
 		s.event(engine.Replaced{Step: s.index, Replacement: what})
 	}
@@ -48,12 +49,15 @@ func (s *step) copyOptions(ctx context.Context, o graph.CopyOptions, dst tree.Tr
 	out := compose.Options{
 		Include:    o.Include,
 		Exclude:    o.Exclude,
+		Gitignore:  o.Gitignore,
+		Bodies:     s.engine(),
 		Overlay:    o.Overlay,
 		Existing:   o.Existing,
 		KeepLink:   o.KeepLink,
 		AllowEmpty: o.AllowEmpty,
 		File:       o.File,
 		Contents:   o.Contents,
+		Epoch:      tree.Time{Sec: s.engine().options.Epoch},
 	}
 	if o.Owner != "" {
 		owner, err := compose.LookupOwner(ctx, o.Owner, dst, s.engine())

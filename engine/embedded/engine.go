@@ -22,6 +22,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/image/registry"
 	"github.com/inlaybuild/inlay/internal/checkout"
@@ -46,11 +47,15 @@ type Options struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	// Record makes the store remember every Resolve as a run, with its steps and
-	// their logs: see [RunRecord]. A store that cannot be written remembers none.
+	// their logs: see [runs.RunRecord]. A store that cannot be written remembers none.
 	Record bool
 	// Asked is what a run that is remembered was asked for, in the words of the
 	// user; "" is the call of the node.
 	Asked string
+	// Epoch is the time, in seconds since 1970, of directories that copies have to
+	// make, and of what images say of their making. It is what SOURCE_DATE_EPOCH
+	// says elsewhere; nothing ever takes the time of day.
+	Epoch int64
 	// Processes is how many processes run at a time; 0 stands for the number of
 	// processors, but for two at least.
 	Processes int
@@ -150,6 +155,13 @@ func (e *Engine) Close(ctx context.Context) error {
 	return errors.Join(err, e.store.Close(ctx))
 }
 
+// Explain tells what a run did that the store remembers, or a step of one: where
+// things landed, what came, what went. An unknown one is an fs.ErrNotExist that
+// says what there is.
+func (e *Engine) Explain(ctx context.Context, n runs.Name) (runs.Explanation, error) {
+	return runs.Explain(ctx, e.store, e.source, n)
+}
+
 // Store gives the engine's store.
 func (e *Engine) Store() *store.Store { return e.store }
 
@@ -196,11 +208,15 @@ type saving struct {
 	engine *Engine
 	ingest *store.Ingest
 	saved  []*tree.Saved
+	queued func(d digest.Digest, size int) // told of each node that is queued, if it is set
 }
 
 // add queues what the store does not have of a tree, and gives its digest.
 func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
 	saved, err := tree.Save(ctx, t, s.engine.source, func(d digest.Digest, node []byte) error {
+		if s.queued != nil {
+			s.queued(d, len(node))
+		}
 		return s.ingest.Nodes(store.Node{Digest: d, Data: node})
 	})
 	if err != nil {

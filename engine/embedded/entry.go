@@ -19,6 +19,7 @@ func (s *step) newFile(ctx context.Context, op graph.NewFile, in engine.Result) 
 	f := tree.File{Attributes: tree.Attr{Mode: 0o644}, Size: int64(len(op.Content))}
 	if f.Size > 0 {
 		f.Content = digest.Of(op.Content)
+		s.bring(f.Content)
 	}
 	return s.put(ctx, op.Path, f, op.Options, in)
 }
@@ -47,12 +48,27 @@ func (r *run) keepContents(ctx context.Context, n *graph.Node) error {
 	if err != nil {
 		return err
 	}
+	r.brought = map[digest.Digest]int64{}
 	for _, d := range missing {
-		if _, _, err := in.PutBytes(ctx, contents[d]); err != nil {
+		_, size, err := in.PutBytes(ctx, contents[d])
+		if err != nil {
 			return errors.Join(err, in.Abort())
 		}
+		r.brought[d] = size
 	}
 	return in.Commit(ctx, store.Changes{})
+}
+
+// bring tells that the content of a new file came into the store for this step,
+// if it did, and for no other before.
+func (s *step) bring(d digest.Digest) {
+	s.run.mu.Lock()
+	size, ok := s.run.brought[d]
+	delete(s.run.brought, d)
+	s.run.mu.Unlock()
+	if ok {
+		s.event(engine.Written{Step: s.index, Blobs: size})
+	}
 }
 
 // put puts one entry at a path.

@@ -62,6 +62,9 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	if err != nil {
 		return engine.Result{}, err
 	}
+	if err := x.placeMounts(ctx); err != nil {
+		return engine.Result{}, err
+	}
 	for {
 		if res, ok, err := x.kept(ctx, key); ok || err != nil {
 			s.cached = ok
@@ -239,7 +242,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	if flushErr := out.flush(); err == nil {
 		err = flushErr
 	}
-	if err := x.failure(exit, err, out); err != nil {
+	if err := x.failure(ctx, p, exit, err, out); err != nil {
 		return res, err
 	}
 	rec := execRecord{Args: x.spec.Args, ExitCode: exit.Code}
@@ -253,21 +256,24 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	if err := x.keep(ctx, sv, key, t, rec); err != nil {
 		return res, err
 	}
+	x.progress().wrote(sv)
 	return x.result(t, rec), nil
 }
 
 // failure tells whether the process failed, or did not run at all.
-func (x *exec) failure(exit runtime.Exit, err error, out *outputs) error {
+func (x *exec) failure(ctx context.Context, p runtime.Process, exit runtime.Exit, err error, out *outputs) error {
 	fail := &engine.ExecError{Args: x.spec.Args, ExitCode: exit.Code, Stdout: out.stdout.tail.bytes(), Stderr: out.stderr.tail.bytes()}
 	var start *runtime.StartError
 	if errors.As(err, &start) {
-		fail.ExitCode, fail.Reason = start.Code, start.Error()
+		fail.ExitCode, fail.Reason = start.Code, start.Reason
+		x.explain(ctx, p, start, fail)
 		return fail
 	}
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(x.spec.Expect, exit.Code) {
+		x.explainMissing(ctx, p, fail)
 		return fail
 	}
 	return nil
@@ -325,7 +331,7 @@ func (x *exec) capture(ctx context.Context, root *checkout.Root, sv *saving) (tr
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	return compose.Apply(ctx, base, c)
+	return compose.Patch(ctx, base, c)
 }
 
 // keep makes the result durable.

@@ -16,6 +16,7 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/checkout"
 	"github.com/inlaybuild/inlay/internal/store"
@@ -244,19 +245,19 @@ func TestRunsAreRecordedWithStepsTreesAndLogs(t *testing.T) {
 	x := graph.Exec{Mounts: []graph.Mount{{Kind: graph.MountSecret, Target: "/s", Name: "env:LAW"}}}
 	n := graph.New(graph.NewFile{Path: "/after"}, `WithNewFile("/after")`, script(t, x, "echo out; echo err >&2; cat /s"))
 	var last engine.Result
-	for i, want := range []store.RunState{embedded.StateDone, embedded.StateCached} {
+	for i, want := range []store.RunState{runs.Done, runs.Cached} {
 		var err error
 		if last, err = e.Resolve(t.Context(), n, nil); err != nil {
 			t.Fatal(err)
 		}
-		runs, err := e.Store().Runs(t.Context())
-		if err != nil || len(runs) != i+1 {
-			t.Fatalf("runs %+v, %v", runs, err)
+		list, err := e.Store().Runs(t.Context())
+		if err != nil || len(list) != i+1 {
+			t.Fatalf("runs %+v, %v", list, err)
 		}
-		if run := runs[i]; run.State != embedded.StateDone || !bytes.Contains(run.Data, []byte(`"a pipeline"`)) || run.Ended.IsZero() {
+		if run := list[i]; run.State != runs.Done || !bytes.Contains(run.Data, []byte(`"a pipeline"`)) || run.Ended.IsZero() {
 			t.Errorf("run %+v", run)
 		}
-		steps, err := e.Store().Steps(t.Context(), runs[i].Name)
+		steps, err := e.Store().Steps(t.Context(), list[i].Name)
 		if err != nil || len(steps) < 3 {
 			t.Fatalf("steps %+v, %v", steps, err)
 		}
@@ -264,7 +265,7 @@ func TestRunsAreRecordedWithStepsTreesAndLogs(t *testing.T) {
 		if exec.State != want || exec.Name != "with-exec" || end.After != last.Tree.Digest() || end.Before != exec.After || exec.Ended.IsZero() {
 			t.Errorf("steps %+v, %+v", exec, end)
 		}
-		f, err := e.Store().OpenLog(runs[i].Name, exec.Index)
+		f, err := e.Store().OpenLog(list[i].Name, exec.Index)
 		if i == 1 {
 			if err == nil {
 				f.Close()
@@ -289,10 +290,10 @@ func TestRunsAreRecordedWithStepsTreesAndLogs(t *testing.T) {
 	if _, err := e.Resolve(t.Context(), script(t, graph.Exec{}, "exit 4"), nil); err == nil {
 		t.Fatal("no error")
 	}
-	runs, _ := e.Store().Runs(t.Context())
-	steps, err := e.Store().Steps(t.Context(), runs[2].Name)
-	if err != nil || runs[2].State != embedded.StateFailed || steps[len(steps)-1].State != embedded.StateFailed || !bytes.Contains(steps[len(steps)-1].Data, []byte("code 4")) {
-		t.Errorf("run %+v, steps %+v, %v", runs[2], steps, err)
+	list, _ := e.Store().Runs(t.Context())
+	steps, err := e.Store().Steps(t.Context(), list[2].Name)
+	if err != nil || list[2].State != runs.Failed || steps[len(steps)-1].State != runs.Failed || !bytes.Contains(steps[len(steps)-1].Data, []byte("code 4")) {
+		t.Errorf("run %+v, steps %+v, %v", list[2], steps, err)
 	}
 	sound(t, e)
 }

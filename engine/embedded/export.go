@@ -156,7 +156,7 @@ func (e *Engine) assemble(ctx context.Context, r engine.Result, o engine.ExportO
 		if err != nil {
 			return nil, err
 		}
-		epoch := time.Unix(0, 0).UTC()
+		epoch := time.Unix(e.options.Epoch, 0).UTC()
 		if config, err = config.Append(l.DiffID, image.History{Created: &epoch, CreatedBy: "inlay"}); err != nil {
 			return nil, err
 		}

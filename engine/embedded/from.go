@@ -47,7 +47,11 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 		if t, s.cached, err = e.readTree(ctx, sv, place, s.progress()); err != nil {
 			return engine.Result{}, err
 		}
-		return treeResult(t), sv.commit(ctx, store.Changes{})
+		if err := sv.commit(ctx, store.Changes{}); err != nil {
+			return engine.Result{}, err
+		}
+		s.progress().wrote(sv)
+		return treeResult(t), nil
 	case engine.SchemeName:
 		return s.fromName(ctx, place, op)
 	}

@@ -45,5 +45,9 @@ func (s *step) host(ctx context.Context, op graph.Host) (engine.Result, error) {
 		return engine.Result{}, err
 	}
 	s.cached = stats.ReadFiles == 0 && stats.Files > 0
-	return treeResult(t), sv.commit(ctx, store.Changes{})
+	if err := sv.commit(ctx, store.Changes{}); err != nil {
+		return engine.Result{}, err
+	}
+	s.progress().wrote(sv)
+	return treeResult(t), nil
 }

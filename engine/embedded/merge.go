@@ -13,18 +13,23 @@ func (s *step) merge(ctx context.Context, in []engine.Result) (engine.Result, er
 	if out.Changes != nil {
 		return engine.Result{}, errors.New("the first of what is merged must be a directory, not a change set")
 	}
+	all := compose.Result{Tree: out.Tree}
 	for _, over := range in[1:] {
+		var r compose.Result
 		var err error
 		if over.Changes != nil {
-			out.Tree, err = compose.Apply(ctx, out.Tree, *over.Changes)
+			r, err = compose.Apply(ctx, all.Tree, *over.Changes)
 		} else {
-			out.Tree, err = compose.Merge(ctx, out.Tree, over.Tree)
+			r, err = compose.Merge(ctx, all.Tree, over.Tree)
 		}
 		if err != nil {
 			return engine.Result{}, err
 		}
+		all.Tree = r.Tree
+		all.Placements = append(all.Placements, r.Placements...)
+		all.Replaced = append(all.Replaced, r.Replaced...)
 	}
-	return out, nil
+	return s.composed(out, all, nil)
 }
 
 func (s *step) diff(ctx context.Context, a, b engine.Result) (engine.Result, error) {

@@ -19,7 +19,7 @@ type progress struct {
 }
 
 func (s *step) progress() progress {
-	return progress{sink: engine.SinkFunc(s.run.events.send), step: s.index}
+	return progress{sink: engine.SinkFunc(s.event), step: s.index}
 }
 
 // progressOf tells a sink of things that are no step. A nil sink is told nothing.
@@ -30,8 +30,16 @@ func progressOf(s engine.Sink) progress {
 // Event passes an event on, so that progress is a sink itself.
 func (p progress) Event(e engine.Event) {
 	if p.sink != nil {
-		if g, ok := e.(engine.Progress); ok && g.Step < 0 {
-			g.Step = p.step
+		switch g := e.(type) {
+		case engine.Progress:
+			if g.Step < 0 {
+				g.Step = p.step
+			}
+			e = g
+		case engine.Written:
+			if g.Step < 0 {
+				g.Step = p.step
+			}
 			e = g
 		}
 		p.sink.Event(e)
@@ -87,6 +95,13 @@ func (r *meteredReader) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
 	r.meter.add(int64(n), 0)
 	return n, err
+}
+
+// wrote tells what a commit brought into the store.
+func (p progress) wrote(sv *saving) {
+	if w := sv.ingest.Written(); w.Blobs.Bytes > 0 || w.Nodes.Bytes > 0 {
+		p.Event(engine.Written{Step: p.step, Blobs: w.Blobs.Bytes, Nodes: w.Nodes.Bytes})
+	}
 }
 
 // leftOut tells of sockets, which a tar cannot hold.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
@@ -22,7 +24,7 @@ func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (eng
 	r := &run{engine: e, events: newEvents(s), pending: map[*graph.Node]*pending{}}
 	if e.options.Record {
 		var err error
-		if r.notes, err = e.record(ctx, n); err != nil {
+		if r.notes, err = e.record(ctx, n, r.events); err != nil {
 			return engine.Result{}, err
 		}
 	}
@@ -46,10 +48,13 @@ type run struct {
 	events *events
 	notes  *notes // nil unless the run is remembered
 
+	starts sync.Mutex // steps start one by one, in the order of their numbers
+
 	mu      sync.Mutex
 	pending map[*graph.Node]*pending
 	steps   int
-	failed  error // of the first step that failed
+	failed  error                   // of the first step that failed
+	brought map[digest.Digest]int64 // contents of new files that the store did not have, until a step takes them as its own
 }
 
 // pending is a node that somebody resolves, or that is resolved.
@@ -86,27 +91,34 @@ func (r *run) perform(ctx context.Context, n *graph.Node, p *pending) (engine.Re
 	if err != nil {
 		return engine.Result{}, err
 	}
-	s := &step{run: r, node: n}
-	r.mu.Lock()
-	s.index = r.steps
-	p.step = s.index
-	r.steps++
-	r.mu.Unlock()
-	started := time.Now()
-	s.note = r.notes.begin(s, started, r.inputSteps(n), inputs)
-	s.event(engine.StepStarted{Step: s.index, Op: n.Op().Name(), Call: n.Call(), At: started})
+	s := r.start(n, p, inputs)
 	res, err := s.resolve(ctx, inputs)
 	if err != nil {
 		err = wrap(n, ended(ctx, err))
 		r.mu.Lock()
 		if r.failed == nil {
 			r.failed = err
+		} else {
+			s.stopped = ctx.Err() != nil
 		}
 		r.mu.Unlock()
 	}
 	s.note.end(s, res, err)
-	s.event(engine.StepEnded{Step: s.index, Cached: s.cached, Err: err, Took: time.Since(started)})
+	s.event(engine.StepEnded{Step: s.index, Cached: s.cached, Err: err, Took: time.Since(s.started)})
 	return res, err
+}
+
+// start gives a node its step, with the next number.
+func (r *run) start(n *graph.Node, p *pending, inputs []engine.Result) *step {
+	from := r.inputSteps(n)
+	r.starts.Lock()
+	defer r.starts.Unlock()
+	s := &step{run: r, node: n, index: r.steps, started: time.Now()}
+	p.step = s.index
+	r.steps++
+	s.note = r.notes.begin(s, from, inputs)
+	s.event(engine.StepStarted{Step: s.index, Op: n.Op().Name(), Call: n.Call(), At: s.started})
+	return s
 }
 
 // inputs resolves what a node needs. A chain of nodes is gone down without
@@ -163,14 +175,32 @@ func wrap(n *graph.Node, err error) error {
 
 // step is one node that is being resolved.
 type step struct {
-	run    *run
-	node   *graph.Node
-	index  int
-	cached bool
-	note   *note // nil unless the run is remembered
+	run     *run
+	node    *graph.Node
+	index   int
+	started time.Time
+	cached  bool
+	stopped bool  // it ended because another step failed
+	note    *note // nil unless the run is remembered
 }
 
-func (s *step) event(ev engine.Event) { s.run.events.send(ev) }
+// event tells of an event, and notes what is to be remembered of it.
+func (s *step) event(ev engine.Event) {
+	switch ev := ev.(type) {
+	case engine.Placed:
+		s.note.placed(ev.Placements)
+	case engine.Written:
+		s.note.wrote(ev)
+	}
+	s.run.events.send(ev)
+}
+
+// place tells where the step put things, unless nobody listens.
+func (s *step) place(all []compose.Placement) {
+	if len(all) > 0 && (s.note != nil || s.run.events.sink != nil) {
+		s.event(engine.Placed{Step: s.index, Placements: engine.NewPlacements(all)})
+	}
+}
 
 func (s *step) engine() *Engine { return s.run.engine }
 
@@ -193,6 +223,12 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 		return s.symlink(ctx, op, in[0])
 	case graph.Remove:
 		return s.remove(ctx, op, in[0])
+	case graph.Rename:
+		return s.rename(ctx, op, in[0])
+	case graph.Hardlink:
+		return s.hardlink(ctx, op, in[0])
+	case graph.SetAttr:
+		return s.setAttr(ctx, op, in[0])
 	case graph.Sub:
 		return s.sub(ctx, op, in[0])
 	case graph.Merge:

@@ -11,39 +11,16 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// The states of runs and of their steps that this engine writes, beside
-// [store.Running] and [store.Crashed].
-const (
-	StateDone   store.RunState = "done"   // it was carried out
-	StateCached store.RunState = "cached" // its result was there
-	StateFailed store.RunState = "failed"
-)
-
-// RunRecord is the body of a run in the store, as JSON.
-type RunRecord struct {
-	Asked string // what the user asked for
-	Call  string // what made the node
-}
-
-// StepRecord is the body of a step of a run in the store, as JSON. The step has
-// the digests of the first input's tree and of the result; what its process
-// wrote is in its log, when it ran, and in Exec.
-type StepRecord struct {
-	Op     string
-	Call   string
-	Inputs []int        `json:",omitempty"` // steps that made the inputs
-	Error  string       `json:",omitempty"`
-	Exec   *engine.Exec `json:",omitempty"`
-}
-
 // notes is what is written down of a run. A nil one writes nothing.
 type notes struct {
 	engine *Engine
+	events *events
 	run    *store.Run
 
 	mu    sync.Mutex
@@ -54,14 +31,15 @@ type notes struct {
 type note struct {
 	notes  *notes
 	step   store.Step
-	record StepRecord
+	record runs.StepRecord
 	before tree.Tree
 	after  *tree.Tree // nil when there is none
 	done   bool
+	put    bool // the store has it as it is, but for its trees
 }
 
 // record begins to write down a run.
-func (e *Engine) record(ctx context.Context, n *graph.Node) (*notes, error) {
+func (e *Engine) record(ctx context.Context, n *graph.Node, ev *events) (*notes, error) {
 	if e.store.ReadOnly() {
 		return nil, nil
 	}
@@ -69,7 +47,7 @@ func (e *Engine) record(ctx context.Context, n *graph.Node) (*notes, error) {
 	if asked == "" {
 		asked = n.Call()
 	}
-	data, err := json.Marshal(RunRecord{Asked: asked, Call: n.Call()})
+	data, err := json.Marshal(runs.RunRecord{Asked: asked, Call: n.Call()})
 	if err != nil {
 		return nil, fmt.Errorf("encode the record of a run: %w", err)
 	}
@@ -77,18 +55,18 @@ func (e *Engine) record(ctx context.Context, n *graph.Node) (*notes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &notes{engine: e, run: r}, nil
+	return &notes{engine: e, events: ev, run: r}, nil
 }
 
 // begin notes that a step began.
-func (ns *notes) begin(s *step, at time.Time, inputs []int, in []engine.Result) *note {
+func (ns *notes) begin(s *step, inputs []int, in []engine.Result) *note {
 	if ns == nil {
 		return nil
 	}
 	n := &note{
 		notes:  ns,
-		step:   store.Step{Index: s.index, Name: s.node.Op().Name(), State: store.Running, Started: at},
-		record: StepRecord{Op: s.node.Op().Name(), Call: s.node.Call(), Inputs: inputs},
+		step:   store.Step{Index: s.index, Name: s.node.Op().Name(), State: store.Running, Started: s.started},
+		record: runs.StepRecord{Op: s.node.Op().Name(), Call: s.node.Call(), Inputs: inputs},
 		before: tree.Empty(),
 	}
 	if len(in) > 0 {
@@ -109,14 +87,18 @@ func (n *note) end(s *step, r engine.Result, err error) {
 	defer n.notes.mu.Unlock()
 	n.done = true
 	n.step.Ended = time.Now()
-	n.step.State = StateDone
+	n.put = false
+	n.step.State = runs.Done
 	switch {
 	case err != nil:
-		n.step.State = StateFailed
+		n.step.State = runs.Failed
+		if s.stopped {
+			n.step.State = runs.Canceled
+		}
 		n.record.Error = err.Error()
 		return
 	case s.cached:
-		n.step.State = StateCached
+		n.step.State = runs.Cached
 	}
 	if r.Changes == nil {
 		n.after = &r.Tree
@@ -126,23 +108,49 @@ func (n *note) end(s *step, r engine.Result, err error) {
 	}
 }
 
-// log opens the log of a step whose process is about to run, and writes the step
-// down, so that others see it. It gives nil when nothing is remembered.
+// placed notes where the step put things.
+func (n *note) placed(p engine.Placements) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Placed = (*runs.Placed)(&p)
+	}
+}
+
+// wrote notes what the step brought into the store.
+func (n *note) wrote(w engine.Written) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Written.Blobs += w.Blobs
+		n.record.Written.Nodes += w.Nodes
+	}
+}
+
+// log opens the log of a step whose process is about to run, and writes all steps
+// down, so that others see them, and they are known should the run be killed;
+// their trees are not. It gives nil when nothing is remembered.
 func (n *note) log(ctx context.Context) (io.WriteCloser, error) {
 	if n == nil {
 		return nil, nil
 	}
 	n.notes.mu.Lock()
-	err := n.put(ctx, digest.Digest{}, digest.Digest{})
-	n.notes.mu.Unlock()
-	if err != nil {
-		return nil, err
+	for _, m := range n.notes.steps {
+		if m.put {
+			continue
+		}
+		if err := m.write(ctx, digest.Digest{}, digest.Digest{}); err != nil {
+			n.notes.mu.Unlock()
+			return nil, err
+		}
+		m.put = true
 	}
+	n.notes.mu.Unlock()
 	return n.notes.run.Log(n.step.Index)
 }
 
-// put writes the step into the store.
-func (n *note) put(ctx context.Context, before, after digest.Digest) error {
+// write writes the step into the store.
+func (n *note) write(ctx context.Context, before, after digest.Digest) error {
 	data, err := json.Marshal(n.record)
 	if err != nil {
 		return fmt.Errorf("encode the record of a step: %w", err)
@@ -159,9 +167,9 @@ func (ns *notes) end(ctx context.Context, failed error) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	state := StateDone
+	state := runs.Done
 	if failed != nil {
-		state = StateFailed
+		state = runs.Failed
 	}
 	err := ns.putSteps(ctx)
 	if e := ns.run.End(ctx, state); err == nil {
@@ -177,18 +185,28 @@ func (ns *notes) putSteps(ctx context.Context) error {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	var trees []tree.Tree
+	var of []*note // whose tree it is; a step's first input is another step's tree
 	for _, n := range ns.steps {
-		trees = append(trees, n.before)
+		if n.record.Inputs != nil {
+			trees, of = append(trees, n.before), append(of, n)
+		}
 		if n.after != nil {
-			trees = append(trees, *n.after)
+			trees, of = append(trees, *n.after), append(of, n)
 		}
 	}
-	if err := ns.engine.keepTrees(ctx, trees); err != nil {
+	wrote, err := ns.engine.keepTrees(ctx, trees)
+	if err != nil {
 		return err
+	}
+	for i, bytes := range wrote {
+		if bytes > 0 {
+			of[i].record.Written.Nodes += bytes
+			ns.events.send(engine.Written{Step: of[i].step.Index, Nodes: bytes})
+		}
 	}
 	for _, n := range ns.steps {
 		if !n.done { // canceled together with others
-			n.step.State, n.step.Ended = StateFailed, time.Now()
+			n.step.State, n.step.Ended = runs.Canceled, time.Now()
 		}
 		var before, after digest.Digest
 		if n.record.Inputs != nil {
@@ -197,7 +215,7 @@ func (ns *notes) putSteps(ctx context.Context) error {
 		if n.after != nil {
 			after = n.after.Digest()
 		}
-		if err := n.put(ctx, before, after); err != nil {
+		if err := n.write(ctx, before, after); err != nil {
 			return err
 		}
 	}
@@ -205,30 +223,50 @@ func (ns *notes) putSteps(ctx context.Context) error {
 }
 
 // keepTrees makes sure that the store has trees, by one commit. A tree that is
-// there costs a look for its root.
-func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree) (err error) {
-	byDigest := map[digest.Digest]tree.Tree{}
+// there costs a look for its root. It gives for each tree how many bytes of nodes
+// it brought that neither the store nor a tree before it had.
+func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree) (wrote []int64, err error) {
+	wrote = make([]int64, len(trees))
+	first := map[digest.Digest]int{}
 	var ds []digest.Digest
-	for _, t := range trees {
+	for i, t := range trees {
 		d := t.Digest()
-		if _, ok := byDigest[d]; !ok {
-			byDigest[d] = t
+		if _, ok := first[d]; !ok {
+			first[d] = i
 			ds = append(ds, d)
 		}
 	}
 	missing, err := e.store.MissingNodes(ctx, ds)
 	if err != nil || len(missing) == 0 {
-		return err
+		return wrote, err
 	}
 	sv, err := e.save(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, sv.ingest.Abort()) }()
+	type origin struct {
+		of   int
+		size int64
+	}
+	nodes := map[digest.Digest]origin{}
+	var new []digest.Digest
 	for _, d := range missing {
-		if _, err := sv.add(ctx, byDigest[d]); err != nil {
-			return err
+		sv.queued = func(node digest.Digest, size int) {
+			if _, ok := nodes[node]; !ok {
+				nodes[node] = origin{first[d], int64(size)}
+				new = append(new, node)
+			}
+		}
+		if _, err := sv.add(ctx, trees[first[d]]); err != nil {
+			return nil, err
 		}
 	}
-	return sv.commit(ctx, store.Changes{})
+	if new, err = e.store.MissingNodes(ctx, new); err != nil {
+		return nil, err
+	}
+	for _, d := range new {
+		wrote[nodes[d].of] += nodes[d].size
+	}
+	return wrote, sv.commit(ctx, store.Changes{})
 }

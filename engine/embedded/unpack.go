@@ -63,7 +63,11 @@ func (e *Engine) unpack(ctx context.Context, img image.Image, p progress) (rec i
 	if len(layers) > 0 {
 		results[layersKey(layers)] = store.Record{Trees: []digest.Digest{rec.Tree}, Blobs: layerDigests(layers)}
 	}
-	return rec, false, sv.commit(ctx, store.Changes{Results: results})
+	if err := sv.commit(ctx, store.Changes{Results: results}); err != nil {
+		return rec, false, err
+	}
+	p.wrote(sv)
+	return rec, false, nil
 }
 
 // layersKey is the action key of applying layers to nothing. That the bytes of
@@ -139,7 +143,7 @@ func (e *Engine) unpackLayers(ctx context.Context, sv *saving, img image.Image, 
 		return tree.Tree{}, err
 	}
 	for i, c := range changes {
-		if t, err = compose.Apply(ctx, t, c); err != nil {
+		if t, err = compose.Patch(ctx, t, c); err != nil {
 			return tree.Tree{}, fmt.Errorf("layer %d (%s): %w", known+i+1, layers[i].Digest, err)
 		}
 		changes[i] = tree.ChangeSet{}

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		laws func() []law
 	}{
 		{"entry", entryLaws}, {"copy", copyLaws}, {"into", intoLaws}, {"options", optionLaws}, {"merge", mergeLaws}, {"sub", subLaws},
+		{"rename", renameLaws}, {"hardlink", hardlinkLaws}, {"setattr", setAttrLaws},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			e := open(t)

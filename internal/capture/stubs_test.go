@@ -58,7 +58,7 @@ func TestEmptyMountPointsAreNoChange(t *testing.T) {
 		os.WriteFile(filepath.Join(root, "dev", "null"), nil, 0o644)
 		os.WriteFile(filepath.Join(root, "etc", "resolv.conf"), []byte("x"), 0o644)
 	})
-	got, err := compose.Apply(t.Context(), base, cs)
+	got, err := compose.Patch(t.Context(), base, cs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestRenamedDirectoriesShareTheirPartsWithTheBase(t *testing.T) {
 	if _, ok := cs.Root.Get("usr").(tree.Remove); !ok {
 		t.Fatal(showChanges(cs))
 	}
-	got, err := compose.Apply(t.Context(), base, cs)
+	got, err := compose.Patch(t.Context(), base, cs)
 	if err != nil {
 		t.Fatal(err)
 	}

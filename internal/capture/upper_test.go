@@ -112,7 +112,7 @@ func TestUpperAppliedToItsBaseIsWhatTheMountShowed(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%v\nupper:\n%s", err, marks)
 				}
-				got, err := compose.Apply(t.Context(), base, cs)
+				got, err := compose.Patch(t.Context(), base, cs)
 				if err != nil {
 					t.Fatal(err)
 				}

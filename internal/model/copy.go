@@ -6,189 +6,142 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/internal/ignore"
 	"github.com/inlaybuild/inlay/internal/treetest"
 	"github.com/inlaybuild/inlay/tree"
+	"github.com/moby/patternmatcher"
 )
 
-// Copier copies into a file system, path by path.
-type Copier struct {
-	To      FS
-	Options compose.Options
-	// Overwritten is the paths that were not free, Replaced what gave way to
-	// something of another kind.
-	Overwritten []string
-	Replaced    []compose.Replacement
-
-	all    FS                                // the source, with what is not selected
+// copier copies into a file system, path by path.
+type copier struct {
+	FS
+	compose.Options
+	out    *treetest.Outcome
+	src    FS                                // all of the source
 	inodes map[*treetest.Item]*treetest.Item // of the source, to those of the copy
 }
 
-// Copy copies what paths of src lead to, as sections 3.1 to 3.10 of the rules
-// say.
-func (c *Copier) Copy(to string, src FS, from []string) error {
-	c.inodes, c.all = map[*treetest.Item]*treetest.Item{}, src
-	given := len(from)
-	from, err := c.sources(src, from)
-	if err != nil {
-		return err
+func (c *copier) from(src FS) *copier {
+	c.src, c.inodes = src, map[*treetest.Item]*treetest.Item{}
+	return c
+}
+
+// copy copies what paths of the source lead to.
+func (c *copier) copy(given []string, to string) {
+	var from, at []string
+	for _, p := range given {
+		found := []string{p}
+		if isPattern(p) {
+			found = c.src.glob(p)
+			need(len(found) > 0 || c.AllowEmpty, treetest.Missing)
+		}
+		from = append(from, found...)
 	}
-	var found []string
-	several := given > 1 || len(from) > 1
 	for _, p := range from {
-		at, err := src.resolve(p, !c.Options.KeepLink)
-		switch {
-		case err != nil:
-			return err
-		case src[at] == nil:
-			return ErrMissing
-		case c.Options.File && src.isDir(at):
-			return ErrRefused
-		case c.Options.Contents && !src.isDir(at):
-			return ErrNotDir
-		}
-		found = append(found, at)
+		p = c.src.resolve(p, !c.KeepLink)
+		need(c.src[p] != nil, treetest.Missing)
+		need(!c.File || !c.src.isDir(p), treetest.Refused)
+		need(!c.Contents || c.src.isDir(p), treetest.NotDir)
+		at = append(at, p)
 	}
-	if c.Options.Existing == compose.ExistingReplace && slices.ContainsFunc(found, src.isDir) {
-		if at, err := c.where(to); err == nil && c.To.isDir(at) {
-			for _, p := range c.To.below(at) {
-				delete(c.To, p)
-			}
+	if c.Existing == compose.ExistingReplace && slices.ContainsFunc(at, c.src.isDir) {
+		if dir, ok := c.leadsToDir(to); ok && !c.Overlay {
+			c.empty(dir)
+		} else if c.Overlay && c.isDir(clean(to)) {
+			c.empty(clean(to))
 		}
 	}
-	for n, at := range found {
-		if err := c.one(to, src, at, path.Base(clean(from[n])), several); err != nil {
-			return err
-		}
+	for n, p := range at {
+		c.one(p, path.Base(clean(from[n])), to, len(given) > 1 || len(from) > 1)
 	}
-	if c.Options.Existing == compose.ExistingForbid && len(c.Overwritten) > 0 {
-		return ErrForbid
-	}
-	return nil
 }
 
-// sources gives the paths that patterns stand for.
-func (c *Copier) sources(src FS, from []string) (paths []string, err error) {
-	for _, p := range from {
-		if !strings.ContainsAny(p, `*?[\`) {
-			paths = append(paths, p)
-			continue
-		}
-		found, err := src.Glob(p)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 0 && !c.Options.AllowEmpty {
-			return nil, ErrMissing
-		}
-		paths = append(paths, found...)
+// one copies what the source has at a path, which is called name.
+func (c *copier) one(from, name, to string, several bool) {
+	at := clean(to)
+	if !c.Overlay { // to an overlay links are things like others
+		at = c.resolve(to, true)
 	}
-	return paths, nil
-}
-
-// where finds the destination. To an overlay links are things like others.
-func (c *Copier) where(to string) (string, error) {
-	if c.Options.Overlay {
-		return clean(to), nil
-	}
-	return c.To.resolve(to, true)
-}
-
-// one copies the source at a path, which is called name.
-func (c *Copier) one(to string, src FS, from, name string, several bool) error {
-	at, err := c.where(to)
-	if err != nil {
-		return err
+	if c.src.isDir(from) {
+		if src := c.selected(from); c.isDir(at) {
+			c.contents(src, from, at)
+		} else {
+			c.put(src, from, at, true)
+		}
+		return
 	}
 	slash := strings.HasSuffix(to, "/") || strings.HasSuffix(to, "/.") || to == "." || to == ""
-	if src.isDir(from) {
-		if src, err = src.selected(from, c.Options); err != nil {
-			return err
-		}
-		if !c.To.isDir(at) {
-			return c.put(at, src, from, true)
-		}
-		return c.contents(at, src, from)
-	}
-	if several || slash || at == "/" || !c.Options.Overlay && c.To.isDir(at) {
-		if c.To[at] != nil && !c.To.isDir(at) && !c.Options.Overlay {
-			return ErrNotDir
-		}
+	if several || slash || at == "/" || !c.Overlay && c.isDir(at) {
+		need(c.Overlay || c.FS[at] == nil || c.isDir(at), treetest.NotDir)
 		at = path.Join(at, name)
 	}
-	return c.put(at, src, from, true)
+	c.put(c.src, from, at, true)
 }
 
 // parents makes the directories that lead to p.
-func (c *Copier) parents(p string) error {
+func (c *copier) parents(p string) {
 	up := path.Dir(p)
-	if c.To.isDir(up) {
-		return nil
+	if c.isDir(up) {
+		return
 	}
-	if err := c.parents(up); err != nil {
-		return err
-	}
-	if c.To[up] != nil && !c.Options.Overlay {
-		return ErrNotDir
-	}
-	a := tree.Attr{Mode: 0o755, ModTime: c.Options.Epoch}
-	if c.Options.Owner != nil {
-		a.UID, a.GID = c.Options.Owner.UID, c.Options.Owner.GID
-	}
-	c.set(up, &treetest.Item{Kind: tree.KindDirectory, Attr: a})
-	return nil
+	c.parents(up)
+	need(c.Overlay || c.FS[up] == nil, treetest.NotDir)
+	n := treetest.Item{Kind: tree.KindDirectory, Attr: tree.Attr{Mode: 0o755, ModTime: c.Epoch}}
+	n.Attr = attr(compose.Options{Owner: c.Owner}, n)
+	c.set(up, &n)
 }
 
 // set makes p stand for n; what stood there is gone with all that it held.
-func (c *Copier) set(p string, n *treetest.Item) {
-	if was := c.To[p]; was != nil {
-		c.Overwritten = append(c.Overwritten, p)
+func (c *copier) set(p string, n *treetest.Item) {
+	if was := c.FS[p]; was != nil {
+		c.out.Forbidden = append(c.out.Forbidden, p)
 		if was.Kind != n.Kind {
-			gone := int64(1 + len(c.To.below(p)))
-			c.Replaced = append(c.Replaced, compose.Replacement{Path: p, Was: was.Kind, Now: n.Kind, Entries: gone})
+			gone := int64(1 + len(c.below(p)))
+			c.out.Replaced = append(c.out.Replaced, compose.Replacement{Path: p, Was: was.Kind, Now: n.Kind, Entries: gone})
 		}
 	}
-	c.To.remove(p)
-	c.To[p] = n
+	c.remove(p)
+	c.FS[p] = n
 }
 
 // put copies what src has at from to p; root says that it is the root of the
 // copy, whose path is resolved already.
-func (c *Copier) put(p string, src FS, from string, root bool) error {
-	if p == "/" {
-		return ErrRefused
-	}
-	if err := c.parents(p); err != nil {
-		return err
-	}
+func (c *copier) put(src FS, from, p string, root bool) {
+	need(p != "/", treetest.Refused)
+	c.parents(p)
 	n := *src[from]
 	n.Attr = attr(c.Options, n)
 	if n.Kind != tree.KindDirectory {
-		if c.inodes[src[from]] == nil || len(c.all.same(src[from])) == 1 {
+		if c.inodes[src[from]] == nil || len(c.src.same(src[from])) == 1 {
 			c.inodes[src[from]] = &n
 		}
 		c.set(p, c.inodes[src[from]])
-		return nil
+		return
 	}
-	if at := c.To[p]; at != nil && at.Kind == tree.KindSymlink && !c.Options.Overlay && !root {
-		if q, err := c.To.resolve(p, true); err == nil && c.To.isDir(q) {
-			p = q
+	if at := c.FS[p]; at != nil && at.Kind == tree.KindSymlink && !c.Overlay && !root {
+		if dir, ok := c.leadsToDir(p); ok {
+			p = dir
 		}
 	}
-	if !c.To.isDir(p) {
+	if !c.isDir(p) {
 		c.set(p, &n)
 	}
-	c.To[p] = &n
-	return c.contents(p, src, from)
+	c.FS[p] = &n
+	c.contents(src, from, p)
 }
 
 // contents copies what the directory from holds into the directory p.
-func (c *Copier) contents(p string, src FS, from string) error {
-	for _, name := range src.names(from) {
-		if err := c.put(path.Join(p, name), src, path.Join(from, name), false); err != nil {
-			return err
-		}
+func (c *copier) contents(src FS, from, p string) {
+	for _, child := range src.children(from) {
+		c.put(src, child, path.Join(p, path.Base(child)), false)
 	}
-	return nil
+}
+
+// merge lays the source over the file system, its root's attributes too.
+func (c *copier) merge() {
+	c.Overlay = true
+	c.FS["/"] = c.src["/"]
+	c.contents(c.src, "/", "/")
 }
 
 // attr gives what the options make of an item's attributes.
@@ -204,4 +157,51 @@ func attr(o compose.Options, n treetest.Item) tree.Attr {
 		a.ModTime = *o.Time
 	}
 	return a
+}
+
+// selected gives what the options select of a directory of the source: what
+// matches, and the directories that lead to it.
+func (c *copier) selected(dir string) FS {
+	kept := FS{dir: c.src[dir]}
+	for _, p := range c.src.below(dir) {
+		rel := strings.TrimPrefix(p[len(dir):], "/")
+		keep := (len(c.Include) == 0 || matches(c.Include, rel)) && !matches(c.Exclude, rel) &&
+			!(c.Gitignore && c.src.ignored(dir, p))
+		for ; keep && p != dir; p = path.Dir(p) {
+			kept[p] = c.src[p]
+		}
+	}
+	return kept
+}
+
+// matches asks moby's matcher, which is told of the parents first.
+func matches(patterns []string, rel string) (ok bool) {
+	rooted := slices.Clone(patterns)
+	for n, p := range rooted {
+		rooted[n] = strings.TrimPrefix(strings.Replace(p, "!/", "!", 1), "/")
+	}
+	m, err := patternmatcher.New(rooted)
+	need(err == nil, treetest.Refused)
+	var info patternmatcher.MatchInfo
+	for n := range len(rel) + 1 {
+		if n == len(rel) || rel[n] == '/' {
+			ok, info, _ = m.MatchesUsingParentResults(rel[:n], info)
+		}
+	}
+	return ok
+}
+
+// ignored tells whether the .gitignore files of the directories on the way to p
+// make git ignore p, or a directory that leads to it and is below dir.
+func (f FS) ignored(dir, p string) bool {
+	if p == dir {
+		return false
+	}
+	var rules *ignore.Git
+	for _, d := range f.paths(func(d string) bool { return d != p && within(p, d) }) {
+		if n := f[path.Join(d, ".gitignore")]; n != nil && n.Kind == tree.KindFile {
+			rules = rules.Below(d[1:], []byte(n.Text))
+		}
+	}
+	return f.ignored(dir, path.Dir(p)) || rules.Ignores(p[1:], f.isDir(p))
 }

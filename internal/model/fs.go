@@ -1,16 +1,15 @@
 // Package model says what the operations on trees mean, as a program: the
-// executable form of docs/semantics.md.
+// executable form of docs/semantics.md, which the real code is held against.
 //
 // A file system is a plain map of paths, changed in place, one path after the
-// other. Nothing is shared, nothing is lazy, nothing is clever, and directories
-// are searched by looking at every path there is. It is what the real code is
-// held against, so it must be obviously right; it is slow, and used by tests
-// alone. Modes, patterns and .gitignore files are read by the same code as
-// everywhere: those have judges of their own, chmod(1), moby's matcher and git.
+// other. Nothing is shared, nothing is lazy, nothing is clever: it must be
+// obviously right. Failures are panics, which [Run] turns into outcomes. Modes,
+// patterns and .gitignore files are read by the same code as everywhere, which
+// has judges of its own: chmod(1), moby's matcher and git. Tests alone use it.
 package model
 
 import (
-	"errors"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -19,31 +18,27 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// FS is a file system: what stands at each path, which is rooted and clean. All
-// names of one inode have the same pointer.
+// FS is what stands at each path, rooted and clean. All names of one inode have
+// the same pointer.
 type FS map[string]*treetest.Item
 
 // New gives the file system of a listing.
 func New(l treetest.Listing) FS {
 	f := FS{}
 	for _, i := range l {
-		if i.Same != "" {
+		if f[i.Path] = &i; i.Same != "" {
 			f[i.Path] = f[i.Same]
-			continue
 		}
-		f[i.Path] = &i
 	}
 	return f
 }
 
 // Listing gives all that the file system is.
-func (f FS) Listing() treetest.Listing {
-	var l treetest.Listing
+func (f FS) Listing() (l treetest.Listing) {
 	first := map[*treetest.Item]string{}
 	for p, n := range f {
 		i := *n
-		i.Path, i.Same = p, first[n]
-		if i.Same == "" {
+		if i.Path, i.Same = p, first[n]; i.Same == "" {
 			first[n] = p
 		}
 		l = append(l, i)
@@ -52,103 +47,146 @@ func (f FS) Listing() treetest.Listing {
 	return l
 }
 
+// failure is what an operation panics with: why it fails.
+type failure string
+
+func need(ok bool, why failure) {
+	if !ok {
+		panic(why)
+	}
+}
+
 func (f FS) isDir(p string) bool { return f[p] != nil && f[p].Kind == tree.KindDirectory }
 
-// names gives the names in the directory p, in bytewise order.
-func (f FS) names(p string) []string {
-	var out []string
-	for q := range f {
-		if q != "/" && path.Dir(q) == p {
-			out = append(out, path.Base(q))
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// below gives the paths below p.
-func (f FS) below(p string) []string {
-	var out []string
-	for q := range f {
-		if q != p && (p == "/" || strings.HasPrefix(q, p+"/")) {
-			out = append(out, q)
-		}
-	}
-	return out
-}
-
-// same gives all paths of an inode.
-func (f FS) same(n *treetest.Item) []string {
-	var out []string
-	for p, m := range f {
-		if m == n {
+// paths gives the paths that ok says, in their order.
+func (f FS) paths(ok func(p string) bool) (out []string) {
+	for p := range f {
+		if ok(p) {
 			out = append(out, p)
 		}
 	}
+	slices.SortFunc(out, tree.ComparePaths)
 	return out
+}
+
+func within(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
+}
+
+func (f FS) below(dir string) []string {
+	return f.paths(func(p string) bool { return p != dir && within(p, dir) })
+}
+
+func (f FS) children(dir string) []string {
+	return f.paths(func(p string) bool { return p != "/" && path.Dir(p) == dir })
+}
+
+// same gives all names of an inode.
+func (f FS) same(n *treetest.Item) []string {
+	return f.paths(func(p string) bool { return f[p] == n })
 }
 
 // remove takes p away, with all that is below it.
 func (f FS) remove(p string) {
-	for _, q := range append(f.below(p), p) {
-		delete(f, q)
+	f.empty(p)
+	delete(f, p)
+}
+
+func (f FS) empty(dir string) {
+	for _, p := range f.below(dir) {
+		delete(f, p)
 	}
 }
 
-// The errors of the model.
-var (
-	ErrLoop    = errors.New("loop")
-	ErrNotDir  = errors.New("not a directory")
-	ErrMissing = errors.New("missing")
-	ErrName    = errors.New("name")
-	ErrRefused = errors.New("refused")
-	ErrForbid  = errors.New("forbidden")
-)
-
-// clean gives the rooted, lexically clean form of a path.
 func clean(p string) string { return path.Clean("/" + p) }
 
 // resolve follows a path as a process whose root is the file system, and gives
-// where it leads, which need not exist. The last name is followed if it is a
-// symlink and last says so.
-func (f FS) resolve(p string, last bool) (string, error) {
+// where it leads, which need not exist. If its last name is a symlink, last says
+// whether that is followed.
+func (f FS) resolve(p string, last bool) string {
 	at, links := "/", 0
-	todo := strings.Split(clean(p)[1:], "/")
-	for len(todo) > 0 {
+	for todo := strings.Split(clean(p)[1:], "/"); len(todo) > 0; {
 		name := todo[0]
 		todo = todo[1:]
-		end := strings.Join(todo, "") == "" // but for slashes
-		switch {
-		case name == "" && len(todo) > 0:
+		if name == "" && len(todo) > 0 {
 			continue
-		case f[at] == nil && (name == "." || name == ".."):
-			return "", ErrMissing
-		case f[at] != nil && !f.isDir(at):
-			return "", ErrNotDir
-		case name == "" || name == ".":
-			continue
-		case name == "..":
-			at = path.Dir(at)
-			continue
-		case len(name) > tree.MaxName:
-			return "", ErrName
 		}
-		next := path.Join(at, name)
+		need(f[at] != nil || name != "." && name != "..", treetest.Missing)
+		need(f[at] == nil || f.isDir(at), treetest.NotDir)
+		need(len(name) <= tree.MaxName, treetest.BadName)
+		next := path.Join(at, name) // and so at for "" and "."
 		n := f[next]
+		end := strings.Join(todo, "") == "" // but for slashes
 		if n == nil || n.Kind != tree.KindSymlink || end && !last {
 			at = next
 			continue
 		}
-		if links++; links > tree.MaxLinks {
-			return "", ErrLoop
-		}
-		if n.Target == "" {
-			return "", ErrMissing
-		}
+		links++
+		need(links <= tree.MaxLinks, treetest.Loop)
+		need(n.Target != "", treetest.Missing)
 		if n.Target[0] == '/' {
 			at = "/"
 		}
 		todo = append(strings.Split(n.Target, "/"), todo...)
 	}
-	return at, nil
+	return at
+}
+
+// try does something, and gives why it failed; "" if it did not.
+func try(do func()) (why failure) {
+	defer func() {
+		if r := recover(); r != nil {
+			why = r.(failure) // or panic again: that is a bug
+		}
+	}()
+	do()
+	return ""
+}
+
+// leadsToDir tells whether a path leads to a directory, and to which.
+func (f FS) leadsToDir(p string) (at string, ok bool) {
+	why := try(func() { at = f.resolve(p, true) })
+	return at, why == "" && f.isDir(at)
+}
+
+func isPattern(p string) bool { return strings.ContainsAny(p, `*?[\`) }
+
+// glob gives the paths that match a pattern, in bytewise order.
+func (f FS) glob(pattern string) []string {
+	names := strings.Split(clean(pattern)[1:], "/")
+	for _, n := range names {
+		_, err := path.Match(n, "")
+		need(err == nil, treetest.Refused)
+	}
+	found := map[string]bool{}
+	f.match("/", names, found)
+	return slices.Sorted(maps.Keys(found))
+}
+
+// match finds what the names of a pattern match at and below p.
+func (f FS) match(p string, names []string, found map[string]bool) {
+	if len(names) == 0 || names[0] == "" {
+		found[p] = true
+		return
+	}
+	at, ok := f.leadsToDir(p)
+	if !ok {
+		return
+	}
+	deep := names[0] == "**"
+	if deep && len(names) > 1 {
+		f.match(p, names[1:], found) // it stands for no name
+	}
+	for _, child := range f.children(at) {
+		q := path.Join(p, path.Base(child))
+		if ok, _ := path.Match(names[0], path.Base(child)); ok && !deep {
+			f.match(q, names[1:], found)
+		}
+		if deep && len(names) == 1 {
+			found[q] = true
+		}
+		if deep && f.isDir(child) {
+			f.match(q, names, found)
+		}
+	}
 }

@@ -2,70 +2,57 @@ package model
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/internal/treetest"
-	"github.com/inlaybuild/inlay/tree"
 )
 
-// Run carries a case out.
-func Run(c treetest.Case) treetest.Outcome {
-	out := treetest.Outcome{}
-	o, err := c.Compose(context.Background())
-	m := &Copier{To: New(c.Dst), Options: o}
-	if err == nil {
-		err = m.run(c, &out)
-	}
-	if err != nil {
-		out.Err, out.Failure = err, treetest.Refused
-		for is, failure := range map[error]string{
-			ErrLoop: treetest.Loop, ErrNotDir: treetest.NotDir, ErrMissing: treetest.Missing,
-			ErrName: treetest.BadName, ErrForbid: treetest.Forbidden,
-		} {
-			if errors.Is(err, is) {
-				out.Failure = failure
+// Run carries a case out. Of a diff it only gives what it is to come to.
+func Run(k treetest.Case) treetest.Outcome {
+	o, err := k.Compose(context.Background())
+	return run(k.Dst, o, func(c *copier) {
+		need(err == nil, treetest.Refused)
+		c.from(New(k.Src))
+		switch k.Verb {
+		case "copy", "file", "directory":
+			c.copy(k.From())
+		case "merge":
+			c.merge()
+			if len(k.More) > 0 {
+				c.from(New(k.More)).merge()
 			}
+		case "diff":
+			c.FS = c.src
+		case "remove":
+			c.removeAll(k.Args)
+		case "rename":
+			c.rename(k.Args[0], k.Args[1])
+		case "hardlink":
+			c.hardlink(k.Args[0], k.Args[1])
+		case "attr":
+			c.setAttr(k.Args, k.Options.Shallow)
+		case "glob":
+			c.out.Found = c.glob(k.Args[0])
 		}
-		if err == ErrForbid {
-			out.Forbidden = slices.Sorted(slices.Values(m.Overwritten))
-		}
-		return out
-	}
-	out.Replaced = m.Replaced
-	treetest.SortReplaced(out.Replaced)
-	out.Tree = m.To.Listing()
-	return out
+	})
 }
 
-func (c *Copier) run(k treetest.Case, out *treetest.Outcome) (err error) {
-	switch k.Verb {
-	case "copy", "file", "directory":
-		from, to := k.From()
-		return c.Copy(to, New(k.Src), from)
-	case "merge":
-		for _, over := range []treetest.Listing{k.Src, k.More} {
-			if len(over) > 0 && err == nil {
-				err = c.To.Merge(New(over))
-			}
-		}
-	case "diff":
-		// The diff is the code's; that it makes one of the other is the law.
-		var ch tree.ChangeSet
-		if ch, err = compose.Diff(context.Background(), k.Dst.MustTree(), k.Src.MustTree()); err == nil {
-			err = c.To.Apply(ch)
-		}
-	case "remove":
-		return c.To.Remove(k.Args)
-	case "rename":
-		return c.Rename(k.Args[0], k.Args[1])
-	case "hardlink":
-		return c.Hardlink(k.Args[0], k.Args[1])
-	case "attr":
-		return c.To.SetAttr(k.Args, c.Options, k.Options.Shallow)
-	case "glob":
-		out.Found, err = c.To.Glob(k.Args[0])
+// run gives what becomes of a listing.
+func run(l treetest.Listing, o compose.Options, change func(*copier)) (out treetest.Outcome) {
+	c := &copier{FS: New(l), Options: o, out: &out}
+	why := try(func() {
+		change(c)
+		need(o.Existing != compose.ExistingForbid || len(out.Forbidden) == 0, treetest.Forbidden)
+	})
+	slices.Sort(out.Forbidden)
+	if why == treetest.Forbidden {
+		return treetest.Outcome{Failure: treetest.Forbidden, Forbidden: out.Forbidden}
+	} else if why != "" {
+		return treetest.Outcome{Failure: string(why)}
 	}
-	return err
+	out.Forbidden = nil
+	treetest.SortReplaced(out.Replaced)
+	out.Tree = c.Listing()
+	return out
 }

@@ -19,9 +19,25 @@ type StartError struct {
 	Path   string // the program, as it was asked for
 	Reason string // for people
 	Code   int
+	Stage  Stage
 	Detail string // what runc said, whole
-	Err    error  // the cause when it is known: fs.ErrNotExist, fs.ErrPermission
+	// Err is the cause when it is known: a syscall.Errno, most often, which
+	// fs.ErrNotExist and fs.ErrPermission hold for; exec.ErrNotFound when no
+	// directory of PATH has the program; exec.ErrDot when a relative one has it.
+	Err error
 }
+
+// Stage says how far a process came that did not start.
+type Stage int
+
+const (
+	// StagePlace is when its root, mounts and namespaces are made.
+	StagePlace Stage = iota
+	// StageDirectory is when it goes to its working directory.
+	StageDirectory
+	// StageProgram is when the program is looked up and executed.
+	StageProgram
+)
 
 func (e *StartError) Error() string { return fmt.Sprintf("cannot start %q: %s", e.Path, e.Reason) }
 

@@ -99,11 +99,6 @@ func run(ctx context.Context, c Config, p Process) (exit Exit, err error) {
 	if report != nil && report.Error != "" {
 		return Exit{}, startError(p.Args[0], report.Error)
 	}
-	if err == nil && report.Code == neverRan && report.ElapsedNano < int64(time.Second) {
-		if e := diagnose(&p); e != nil {
-			return Exit{}, e
-		}
-	}
 	return exitOf(report), err
 }
 

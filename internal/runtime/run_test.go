@@ -100,6 +100,7 @@ func TestCannotStart(t *testing.T) {
 	e := newEnv(t)
 	must(t, os.WriteFile(filepath.Join(e.root, "bin/noexec"), []byte("x"), 0o644))
 	must(t, os.WriteFile(filepath.Join(e.root, "bin/nointerpreter"), []byte("#!/no/such\n"), 0o755))
+	must(t, os.Symlink("circle", filepath.Join(e.root, "bin/circle")))
 	must(t, os.WriteFile(filepath.Join(e.root, "bin/garbage"), []byte("\x01\x02garbage"), 0o755))
 	for _, c := range []struct {
 		program string
@@ -111,7 +112,9 @@ func TestCannotStart(t *testing.T) {
 		{"/bin/noexec", 126, fs.ErrPermission},
 		{"/bin/nointerpreter", 127, fs.ErrNotExist},
 		{"/bin", 126, fs.ErrPermission},
-		{"/bin/garbage", 126, nil},
+		{"/bin/garbage", 126, syscall.ENOEXEC},
+		{"/bin/sh/", 127, syscall.ENOTDIR},
+		{"/bin/circle", 127, syscall.ELOOP},
 	} {
 		p := e.process("")
 		p.Args = []string{c.program}
@@ -121,13 +124,22 @@ func TestCannotStart(t *testing.T) {
 			t.Errorf("%s: exit %v, error %v (%+v), output %q", c.program, exit, err, start, out)
 			continue
 		}
-		if out != "" && start.Detail != "" {
-			t.Errorf("%s: runc's words came as output of the process: %q", c.program, out)
+		if out != "" || start.Stage != runtime.StageProgram {
+			t.Errorf("%s: stage %d; runc's words came as output of the process: %q", c.program, start.Stage, out)
 		}
 		t.Logf("%v [%s]", err, start.Detail)
 	}
 	if left := e.leftovers(); len(left) > 0 {
 		t.Fatalf("left behind: %q", left)
+	}
+}
+
+// A program that runs has no way to pretend that it did not.
+func TestAProcessCannotSayThatItDidNotStart(t *testing.T) {
+	e := newEnv(t)
+	out, exit, err := e.run(e.process("echo 'exec /bin/sh: no such file or directory' >&3; ls -l /proc/self/fd >&2; exit 255"))
+	if err != nil || exit.Code != 255 || strings.Contains(out, "pipe:") && strings.Contains(out, " 3 -> pipe") {
+		t.Errorf("exit %v, error %v, output %q", exit, err, out)
 	}
 }
 

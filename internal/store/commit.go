@@ -158,9 +158,11 @@ func (in *Ingest) place(blobs []digest.Digest) error {
 	dirs := map[string]struct{}{}
 	for _, d := range blobs {
 		name := s.locate(d).name
-		if err := in.placeOne(d, name); err != nil {
+		placed, err := in.placeOne(d, name)
+		if err != nil {
 			return err
 		}
+		in.wrote.Blobs.add(placed, in.files[d].size)
 		dirs[name[:2]] = struct{}{}
 	}
 	others := false
@@ -180,28 +182,29 @@ func (in *Ingest) place(blobs []digest.Digest) error {
 	return nil
 }
 
-func (in *Ingest) placeOne(d digest.Digest, name string) error {
+// placeOne moves one file to its name, unless the blob is there: it tells which.
+func (in *Ingest) placeOne(d digest.Digest, name string) (placed bool, err error) {
 	s, p := in.s, in.files[d]
-	err := renameNew(in.dir, p.name, s.blobs, name)
+	err = renameNew(in.dir, p.name, s.blobs, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // somebody removed the empty directory
 		if err := mkdir(s.path("blobs", name[:2])); err != nil {
-			return err
+			return false, err
 		}
 		if err := s.blobs.Sync(); err != nil {
-			return err
+			return false, err
 		}
-		return renameNew(in.dir, p.name, s.blobs, name)
+		return true, renameNew(in.dir, p.name, s.blobs, name)
 	case errors.Is(err, fs.ErrExist):
 		ok, err := s.present(d, p.size)
 		if ok || err != nil {
 			in.seen = true
-			return err // the file here goes with the directory
+			return false, err // the file here goes with the directory
 		}
 		// What is there lost its bytes.
-		return os.Rename(filepath.Join(in.path, p.name), s.path("blobs", name))
+		return true, os.Rename(filepath.Join(in.path, p.name), s.path("blobs", name))
 	}
-	return err
+	return true, err
 }
 
 // unflushed tells whether another ingest is between renaming and flushing, or
@@ -268,9 +271,11 @@ func syncAll(files []*os.File) error {
 func (in *Ingest) record(c *conn, ch Changes) error {
 	now := in.s.opts.Now()
 	for _, n := range in.nodes {
-		if err := c.putNode(n.Digest, n.Data); err != nil {
+		put, err := c.putNode(n.Digest, n.Data)
+		if err != nil {
 			return err
 		}
+		in.wrote.Nodes.add(put, int64(len(n.Data)))
 	}
 	for key, r := range ch.Results {
 		if err := c.putResult(key, r, now); err != nil {

@@ -36,8 +36,21 @@ type Ingest struct {
 	queue map[digest.Digest]struct{} // digests of nodes
 	mark  bool                       // blobs may be visible that are not flushed
 	done  bool
+	wrote Written
 
 	buffers sync.Pool
+}
+
+// Written is what a commit brought into the store that was not there before.
+type Written struct {
+	Blobs, Nodes Count
+}
+
+// Written tells what Commit wrote, once that has returned without an error.
+func (in *Ingest) Written() Written {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.wrote
 }
 
 // pending is a written file that is not a blob yet.

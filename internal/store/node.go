@@ -123,8 +123,8 @@ func (c *conn) whole(d digest.Digest) (ok bool, err error) {
 	return ok, err
 }
 
-func (c *conn) putNode(d digest.Digest, data []byte) error {
-	return c.query("INSERT INTO nodes (digest, data) VALUES (?, ?)"+
+func (c *conn) putNode(d digest.Digest, data []byte) (put bool, err error) {
+	err = c.query("INSERT INTO nodes (digest, data) VALUES (?, ?)"+
 		" ON CONFLICT (digest) DO UPDATE SET broken = 0, data = excluded.data WHERE broken = 1",
 		func(st *sqlite3.Stmt) error {
 			if err := bindDigest(d)(st); err != nil {
@@ -132,6 +132,7 @@ func (c *conn) putNode(d digest.Digest, data []byte) error {
 			}
 			return st.BindBlob(2, data)
 		}, nil)
+	return err == nil && c.Changes() > 0, err
 }
 
 func bindDigest(d digest.Digest) func(*sqlite3.Stmt) error {

@@ -23,7 +23,7 @@ type Outcome struct {
 	Err     error  // its error
 
 	Forbidden []string              // the paths that Existing: Forbid told of, sorted
-	Replaced  []compose.Replacement // what gave way to another kind, sorted
+	Replaced  []compose.Replacement // what was lost, sorted
 }
 
 // The failures of an outcome.
@@ -145,11 +145,11 @@ func (c Case) run(ctx context.Context, out *Outcome) (r compose.Result, err erro
 		from, to := c.From()
 		return compose.CopySeveral(ctx, dst, to, src, from, o)
 	case "merge":
-		r.Tree, err = compose.Merge(ctx, append([]tree.Tree{dst, src}, c.more()...)...)
+		return compose.Merge(ctx, append([]tree.Tree{dst, src}, c.more()...)...)
 	case "diff":
 		var ch tree.ChangeSet
 		if ch, err = compose.Diff(ctx, dst, src); err == nil {
-			r.Tree, err = compose.Apply(ctx, dst, ch)
+			return compose.Apply(ctx, dst, ch)
 		}
 	case "remove":
 		r.Tree, err = compose.Remove(ctx, dst, c.Args)

@@ -25,6 +25,10 @@ import (
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "init" {
+		// What libcontainer cannot report otherwise, that execve(2) failed, it
+		// writes to standard error, which is the process' own.
+		closeOnExec(wire.FailureFd)
+		os.Stderr = os.NewFile(wire.FailureFd, "failure")
 		libcontainer.Init()
 		return
 	}

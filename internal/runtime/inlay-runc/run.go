@@ -53,9 +53,15 @@ func run(request *wire.Request) (report wire.Report, err error) {
 	} else {
 		process.Stdin, process.Stdout, process.Stderr = os.Stdin, os.Stdout, os.Stderr
 	}
+	failed, err := newFailure(process)
+	if err != nil {
+		return report, err
+	}
+	defer failed.close()
 	if err := container.Run(process); err != nil {
 		return report, err
 	}
+	failed.started()
 	started := time.Now()
 	report.StartedUnixNano = started.UnixNano()
 	go forward()
@@ -66,6 +72,7 @@ func run(request *wire.Request) (report wire.Report, err error) {
 		return report, fmt.Errorf("waiting for the process: %w", err)
 	}
 	report.ElapsedNano = int64(time.Since(started))
+	report.Error = failed.text()
 	status := state.Sys().(syscall.WaitStatus)
 	report.Code = status.ExitStatus()
 	if status.Signaled() {

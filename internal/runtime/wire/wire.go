@@ -8,7 +8,7 @@ import specs "github.com/opencontainers/runtime-spec/specs-go"
 
 // Version names the form of the messages. An inlay-runc of another version is
 // refused.
-const Version = 1
+const Version = 2
 
 // File descriptors of the two messages and of the console socket.
 const (
@@ -16,6 +16,11 @@ const (
 	ReportFd  = 4
 	ConsoleFd = 5
 )
+
+// FailureFd is where inlay-runc's own child, which becomes the process, says why
+// it could not: closed by the execve(2) that succeeds, so a process that runs
+// can say nothing there.
+const FailureFd = 3
 
 // Request asks for one process.
 type Request struct {
@@ -30,7 +35,7 @@ type Request struct {
 // Report tells how it ended.
 type Report struct {
 	Version int
-	Error   string // why the process did not start; empty when it did
+	Error   string // why the process did not start, and if execve(2) refused; empty when it did
 	Code    int    // exit code, or 128 plus the signal
 	Signal  int
 	OOM     bool

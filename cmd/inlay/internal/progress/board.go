@@ -25,6 +25,7 @@ type step struct {
 	started time.Time
 	told    time.Time // when it was last written of
 	said    bool      // a line with its name was written
+	lost    int       // warnings of what it lost
 	streams [2]lines
 	parts   []engine.Progress
 }
@@ -98,35 +99,15 @@ func part(p engine.Progress) string {
 	return b.String()
 }
 
-// seconds writes a time as people read it.
-func seconds(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	}
-	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-}
-
 // outcome writes how a step ended.
 func outcome(e engine.StepEnded) string {
 	switch {
 	case e.Err != nil:
-		return "failed after " + seconds(e.Took)
+		return "failed after " + show.Seconds(e.Took)
 	case e.Cached:
 		return "cached"
 	}
-	return "done " + seconds(e.Took)
-}
-
-// replaced writes the warning of a copy that replaced something.
-func replaced(e engine.Replaced) string {
-	was := "a " + e.Was.String()
-	if e.Entries > 1 {
-		was += " with " + show.Plural(e.Entries-1, "entry")
-	}
-	return fmt.Sprintf("warning: %s, %s, was replaced by a %s", show.Quote(e.Path), was, e.Now)
+	return "done " + show.Seconds(e.Took)
 }
 
 // leftOut writes the warning of entries that were not exported.

@@ -11,7 +11,7 @@ import (
 )
 
 // jsonLines writes one object for each event. "event" says which it is:
-// step-started, step-ended, output, progress or replaced.
+// step-started, step-ended, output, progress, replaced, placed, written or left-out.
 type jsonLines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -36,6 +36,12 @@ type jsonEvent struct {
 	Was     string     `json:"was,omitempty"`
 	Now     string     `json:"now,omitempty"`
 	Entries int64      `json:"entries,omitempty"`
+	Came    *int64     `json:"came,omitempty"`
+
+	Placements []show.Placement `json:"placements,omitempty"`
+	More       int64            `json:"more,omitempty"`
+	Blobs      int64            `json:"blobs,omitempty"`
+	Nodes      int64            `json:"nodes,omitempty"`
 }
 
 // Event writes the event.
@@ -58,7 +64,11 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.Progress:
 		out = jsonEvent{Event: "progress", Step: e.Step, What: show.Bytes(e.What), Done: e.Done, Total: e.Total, Count: e.Count}
 	case engine.Replaced:
-		out = jsonEvent{Event: "replaced", Step: e.Step, Path: show.Bytes(e.Path), Was: e.Was.String(), Now: e.Now.String(), Entries: e.Entries}
+		out = jsonEvent{Event: "replaced", Step: e.Step, Path: show.Bytes(e.Path), Was: e.Was.String(), Now: e.Now.String(), Entries: e.Entries, Came: &e.Came}
+	case engine.Placed:
+		out = jsonEvent{Event: "placed", Step: e.Step, Placements: show.PlacementsOf(e.List), More: e.More}
+	case engine.Written:
+		out = jsonEvent{Event: "written", Step: e.Step, Blobs: e.Blobs, Nodes: e.Nodes}
 	case engine.LeftOut:
 		out = jsonEvent{Event: "left-out", Step: -1, Error: e.Why, Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
 	default:

@@ -45,6 +45,7 @@ func (l *live) Event(ev engine.Event) {
 		for i := range s.streams {
 			s.streams[i].flush(func(line string) { l.said(s, line) })
 		}
+		l.warn(s.more())
 		if l.steps || s.said {
 			l.write(fmt.Sprintf("%s%s \x1b[2m%s\x1b[0m", mark(e), s.call, outcome(e)))
 		}
@@ -58,9 +59,9 @@ func (l *live) Event(ev engine.Event) {
 	case engine.Progress:
 		l.board.progress(e)
 	case engine.Replaced:
-		l.write("\x1b[33m" + replaced(e) + "\x1b[0m")
+		l.warn(l.board.replaced(e))
 	case engine.LeftOut:
-		l.write("\x1b[33m" + leftOut(e) + "\x1b[0m")
+		l.warn(leftOut(e))
 	}
 }
 
@@ -77,6 +78,13 @@ func (l *live) said(s *step, line string) {
 	}
 	s.said = true
 	l.write("  \x1b[2m│\x1b[0m " + show.Clean(line, true))
+}
+
+// warn writes a warning, if there is one.
+func (l *live) warn(text string) {
+	if text != "" {
+		l.write("\x1b[33m" + text + "\x1b[0m")
+	}
 }
 
 // write puts a line above the live ones, to stay.
@@ -125,13 +133,13 @@ func (l *live) lines(most int) []string {
 			continue
 		}
 		if s.number > 0 {
-			out = append(out, fmt.Sprintf("%c %s %s", spin, seconds(took), s.call))
+			out = append(out, fmt.Sprintf("%c %s %s", spin, show.Seconds(took), s.call))
 		}
 		for _, p := range s.parts {
 			if s.number > 0 {
 				out = append(out, "  "+part(p))
 			} else {
-				out = append(out, fmt.Sprintf("%c %s %s", spin, seconds(took), part(p)))
+				out = append(out, fmt.Sprintf("%c %s %s", spin, show.Seconds(took), part(p)))
 			}
 		}
 	}

@@ -40,6 +40,7 @@ func (p *plain) Event(ev engine.Event) {
 		for i := range s.streams {
 			s.streams[i].flush(func(line string) { p.said(s, line) })
 		}
+		p.warn(s.more())
 		if p.steps || s.said {
 			fmt.Fprintf(p.w, "%s%s: %s\n", s.name(), s.call, outcome(e))
 		}
@@ -53,9 +54,16 @@ func (p *plain) Event(ev engine.Event) {
 	case engine.Progress:
 		p.board.progress(e)
 	case engine.Replaced:
-		fmt.Fprintln(p.w, replaced(e))
+		p.warn(p.board.replaced(e))
 	case engine.LeftOut:
-		fmt.Fprintln(p.w, leftOut(e))
+		p.warn(leftOut(e))
+	}
+}
+
+// warn writes a warning, if there is one.
+func (p *plain) warn(text string) {
+	if text != "" {
+		fmt.Fprintln(p.w, text)
 	}
 }
 
@@ -89,10 +97,10 @@ func (p *plain) look() {
 		s.told = now
 		p.announce(s)
 		for _, g := range s.parts {
-			fmt.Fprintf(p.w, "%s%s, %s\n", s.name(), part(g), seconds(now.Sub(s.started)))
+			fmt.Fprintf(p.w, "%s%s, %s\n", s.name(), part(g), show.Seconds(now.Sub(s.started)))
 		}
 		if len(s.parts) == 0 && s.number > 0 {
-			fmt.Fprintf(p.w, "%s%s so far\n", s.name(), seconds(now.Sub(s.started)))
+			fmt.Fprintf(p.w, "%s%s so far\n", s.name(), show.Seconds(now.Sub(s.started)))
 		}
 	}
 }

@@ -41,7 +41,7 @@ var story = []engine.Event{
 	engine.Output{Step: 1, Data: []byte("one\npart")},
 	engine.Output{Step: 1, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
 	engine.Output{Step: 1, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
-	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13}},
+	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13, Came: 1}},
 	engine.StepEnded{Step: 1, Err: errors.New("oh"), Took: 2 * time.Second},
 }
 
@@ -58,7 +58,7 @@ func TestPlainIsLinesForALog(t *testing.T) {
 #2 | err
 #2 | partly
 #2 | 100%
-warning: /a/b, a directory with 12 entries, was replaced by a file
+warning: with-exec x: /a/b was a directory with 12 entries, and is a file now
 #2 | no end
 #2 with-exec x: failed after 2.0s
 `
@@ -106,6 +106,37 @@ func TestShortStepsOfALookAreNotWorthALine(t *testing.T) {
 	p.Close()
 	if b.Len() > 0 {
 		t.Error(b.String())
+	}
+}
+
+func TestWarningsAreCappedForEachStep(t *testing.T) {
+	var b bytes.Buffer
+	p := newPlain(&b, true)
+	for i := range 2 {
+		p.Event(engine.StepStarted{Step: i, Call: fmt.Sprint("copy ", i)})
+	}
+	for i := range 30 {
+		p.Event(engine.Replaced{Step: i % 2, Replacement: compose.Replacement{Path: "/a b", Was: tree.KindSymlink, Now: tree.KindDirectory, Entries: 1, Came: 1 + 1234*int64(i)}})
+	}
+	for range 10 {
+		p.Event(engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/d", Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: 9}})
+	}
+	for i := range 2 {
+		p.Event(engine.StepEnded{Step: i})
+	}
+	p.Close()
+	got := strings.Split(b.String(), "\n")
+	for line, want := range map[int]string{
+		0:  "warning: copy 0: '/a b' was a symlink, and is a directory now",
+		2:  "warning: copy 0: '/a b' was a symlink, and is a directory with 2,468 entries now",
+		34: "warning: copy 1: /d had 9 entries, and has none now",
+		35: "#1 copy 0: done 0.0s",
+		36: "warning: copy 1: and 5 more like that (`inlay explain --all` lists them)",
+		37: "#2 copy 1: done 0.0s",
+	} {
+		if line >= len(got) || got[line] != want {
+			t.Errorf("line %d of\n%s\nis not %s", line, b.String(), want)
+		}
 	}
 }
 
@@ -195,7 +226,7 @@ func TestLiveLinesComeAndGoBelowWhatStays(t *testing.T) {
   │ err
   │ partly
   │ 100%
-warning: /a/b, a directory with 12 entries, was replaced by a file
+warning: with-exec x: /a/b was a directory with 12 entries, and is a file now
   │ no end
 ✗ with-exec x failed after 2.0s`
 	if got := strings.Join(s.lines, "\n"); got != want || len(s.bad) > 0 {

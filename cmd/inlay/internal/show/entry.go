@@ -2,7 +2,6 @@ package show
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -112,32 +111,4 @@ func Long(e tree.Entry) string {
 		size = "0"
 	}
 	return fmt.Sprintf("%s %5d %5d %10s %s", Mode(e), a.UID, a.GID, size, a.ModTime.Std().Format("2006-01-02 15:04:05"))
-}
-
-// Size writes a number of bytes for people: "12.3 MiB".
-func Size(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f := float64(n)
-	for _, unit := range []string{"KiB", "MiB", "GiB", "TiB", "PiB"} {
-		if f /= 1024; f < 1024 || unit == "PiB" {
-			return fmt.Sprintf("%.1f %s", f, unit)
-		}
-	}
-	return ""
-}
-
-// Plural writes a number with a noun.
-func Plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	switch {
-	case strings.HasSuffix(noun, "y"):
-		noun = strings.TrimSuffix(noun, "y") + "ies"
-	default:
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

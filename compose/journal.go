@@ -1,0 +1,87 @@
+package compose
+
+import (
+	"context"
+	"path"
+
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// journal is what is written down of a composition while it is carried out.
+type journal struct {
+	placements []Placement
+	lost       []Replacement // not settled yet
+
+	off    bool   // write nothing down
+	prefix string // what comes before all paths: the directory that is composed; "" for the root
+	root   bool   // the next placement is where a source lands itself
+	asked  string // the path that led to the next placement with hops, or to the next root
+}
+
+// note writes down a placement that is carried out now.
+func (j *journal) note(pl Placement) {
+	if j.off {
+		return
+	}
+	if j.prefix != "" {
+		pl.To = path.Join(j.prefix, pl.To)
+		if pl.From != "" {
+			pl.From = path.Join(j.prefix, pl.From)
+		}
+	}
+	switch pl.Action {
+	case MakeDirectory:
+	case Clear:
+		pl.Asked, j.asked = j.asked, ""
+	default:
+		if j.root || len(pl.Hops) > 0 {
+			pl.Root, pl.Asked = j.root, j.asked
+		}
+		j.root, j.asked = false, ""
+	}
+	if pl.Asked == "" && pl.Root {
+		pl.Asked = pl.To
+	}
+	j.placements = append(j.placements, pl)
+	hidden := pl.Replaced // whole, by something of the same kind
+	if pl.Action == Clear {
+		hidden = pl.Entry
+	}
+	switch {
+	case isDirectory(hidden) && isDirectory(pl.Entry):
+		if n := hidden.(tree.Tree).Count(); n > 0 {
+			j.lost = append(j.lost, Replacement{Path: pl.To, Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: n})
+		}
+	case pl.Entry != nil && pl.Replaced != nil && pl.Replaced.Kind() != pl.Entry.Kind():
+		j.lost = append(j.lost, Replacement{Path: pl.To, Was: pl.Replaced.Kind(), Now: pl.Entry.Kind(), Entries: entries(pl.Replaced)})
+	}
+}
+
+// add writes down what another journal has, which came after.
+func (j *journal) add(other journal) {
+	j.placements = append(j.placements, other.placements...)
+	j.lost = append(j.lost, other.lost...)
+}
+
+// settle gives the result of a composition whose tree is t: what was lost is
+// held against what is there instead. It costs a look for each loss.
+func (j *journal) settle(ctx context.Context, t tree.Tree) (Result, error) {
+	r := Result{Tree: t, Placements: j.placements}
+	for _, lost := range j.lost {
+		e, err := t.Lookup(ctx, lost.Path)
+		if err != nil && !tree.IsNotExist(err) {
+			return Result{}, err
+		}
+		if err == nil {
+			lost.Came = entries(e)
+			if lost.Was == lost.Now {
+				lost.Came--
+			}
+		}
+		if lost.Was == lost.Now && lost.Came >= lost.Entries {
+			continue
+		}
+		r.Replaced = append(r.Replaced, lost)
+	}
+	return r, nil
+}

@@ -1,0 +1,189 @@
+package runs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/inlaybuild/inlay/internal/store"
+)
+
+// Store has runs: a [store.Store] is one.
+type Store interface {
+	Runs(ctx context.Context) ([]store.RunInfo, error)
+	Steps(ctx context.Context, run string) ([]store.Step, error)
+}
+
+// Found is what a [Name] names.
+type Found struct {
+	Run   store.RunInfo
+	Steps []Step // all of the run, by number
+	Step  *Step  // the one that is named; nil when a run is
+}
+
+// Step is a step of a run with its record.
+type Step struct {
+	store.Step
+	StepRecord
+}
+
+// Number is what people call the step by: the first of a run is 1.
+func (s Step) Number() int { return s.Index + 1 }
+
+// Find finds a run or a step. The error of one that there is not is
+// fs.ErrNotExist, and says what there is.
+func Find(ctx context.Context, s Store, n Name) (Found, error) {
+	all, err := s.Runs(ctx)
+	if err != nil {
+		return Found{}, err
+	}
+	run, err := pick(all, n.Run)
+	if err != nil {
+		return Found{}, err
+	}
+	list, err := s.Steps(ctx, run.Name)
+	if err != nil {
+		return Found{}, err
+	}
+	f := Found{Run: run}
+	for _, st := range list {
+		step := Step{Step: st}
+		if err := json.Unmarshal(st.Data, &step.StepRecord); err != nil {
+			return Found{}, fmt.Errorf("the record of step %d of run %s is not understood: %w", step.Number(), run.Name, err)
+		}
+		if step.State == store.Running && run.State == store.Crashed {
+			step.State = store.Crashed
+		}
+		f.Steps = append(f.Steps, step)
+	}
+	if n.Step != "" {
+		f.Step, err = f.pick(n.Step)
+	}
+	return f, err
+}
+
+// pick finds a run among all, oldest first.
+func pick(all []store.RunInfo, name string) (store.RunInfo, error) {
+	if len(all) == 0 {
+		return store.RunInfo{}, notFound("there are no runs in the store yet: `inlay do` makes one")
+	}
+	if name == Last {
+		return all[len(all)-1], nil
+	}
+	var found []store.RunInfo
+	for _, r := range all {
+		if r.Name == name {
+			return r, nil
+		}
+		if strings.HasPrefix(r.Name, name) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return store.RunInfo{}, notFound("no run %q: want last, or the name of a run, of which there are %d: %s", name, len(all), newest(all))
+	}
+	return store.RunInfo{}, notFound("%d runs have names that start with %q: %s", len(found), name, newest(found))
+}
+
+// newest gives the names of the newest few runs, the newest first.
+func newest(all []store.RunInfo) string {
+	const few = 5
+	var names []string
+	for _, r := range slices.Backward(all) {
+		if len(names) == few {
+			return strings.Join(names, ", ") + ", and older ones"
+		}
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// pick finds a step of the run.
+func (f Found) pick(name string) (*Step, error) {
+	if name == FailedStep {
+		return f.failed()
+	}
+	number, err := strconv.Atoi(name)
+	isNumber := err == nil
+	var found []*Step
+	for i := range f.Steps {
+		s := &f.Steps[i]
+		if isNumber && s.Number() == number || !isNumber && (s.Op == name || word(s.Call) == name) {
+			found = append(found, s)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, notFound("run %s has no step %q: want failed, or one of %s", f.Run.Name, name, list(f.Steps))
+	}
+	var which []Step
+	for _, s := range found {
+		which = append(which, *s)
+	}
+	return nil, notFound("run %s has several steps %s, give the number: %s", f.Run.Name, name, list(which))
+}
+
+// failed gives the step that failed first, or that was going on when the run's
+// process ended.
+func (f Found) failed() (*Step, error) {
+	var first *Step
+	for i := range f.Steps {
+		s := &f.Steps[i]
+		if s.State != Failed && s.State != store.Crashed {
+			continue
+		}
+		if first == nil || s.Ended.Before(first.Ended) {
+			first = s
+		}
+	}
+	if first == nil {
+		return nil, notFound("no step of run %s failed; its state is %s", f.Run.Name, f.Run.State)
+	}
+	return first, nil
+}
+
+// word gives the word or method that a step was called by.
+func word(call string) string {
+	if i := strings.IndexAny(call, " ("); i >= 0 {
+		return call[:i]
+	}
+	return call
+}
+
+// list tells steps with their numbers.
+func list(steps []Step) string {
+	const few = 20
+	if len(steps) == 0 {
+		return "none, as none was recorded"
+	}
+	var out []string
+	for i, s := range steps {
+		if i == few {
+			out = append(out, fmt.Sprintf("and others up to %d", steps[len(steps)-1].Number()))
+			break
+		}
+		out = append(out, fmt.Sprintf("%d (%s)", s.Number(), word(s.Call)))
+	}
+	return strings.Join(out, ", ")
+}
+
+// notFound is an error that says itself what there is not, and is fs.ErrNotExist.
+func notFound(format string, args ...any) error {
+	return notFoundError(fmt.Sprintf(format, args...))
+}
+
+type notFoundError string
+
+func (e notFoundError) Error() string { return string(e) }
+
+// Is tells that it is fs.ErrNotExist.
+func (e notFoundError) Is(target error) bool { return target == fs.ErrNotExist }

@@ -1,0 +1,96 @@
+package runs
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Placed is [engine.Placements] as JSON that keeps every byte of a name.
+type Placed engine.Placements
+
+// placedJSON is the form of [Placed] in the store.
+type placedJSON struct {
+	List []placementJSON
+	More int64 `json:",omitempty"`
+}
+
+type placementJSON struct {
+	Action compose.Action
+	Root   bool            `json:",omitempty"`
+	Asked  name            `json:",omitempty"`
+	From   name            `json:",omitempty"`
+	To     name            `json:",omitempty"`
+	Hops   [][2]name       `json:",omitempty"` // path and target
+	Kind   tree.Kind       `json:",omitempty"`
+	Count  int64           `json:",omitempty"`
+	Was    tree.Kind       `json:",omitempty"`
+	Mount  graph.MountKind `json:",omitempty"`
+}
+
+// MarshalJSON gives the form that UnmarshalJSON reads.
+func (p Placed) MarshalJSON() ([]byte, error) {
+	out := placedJSON{List: make([]placementJSON, len(p.List)), More: p.More}
+	for i, q := range p.List {
+		j := placementJSON{
+			Action: q.Action, Root: q.Root, Asked: name(q.Asked), From: name(q.From), To: name(q.To),
+			Kind: q.Kind, Count: q.Count, Was: q.Was, Mount: q.Mount,
+		}
+		for _, h := range q.Hops {
+			j.Hops = append(j.Hops, [2]name{name(h.Path), name(h.Target)})
+		}
+		out.List[i] = j
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON gave.
+func (p *Placed) UnmarshalJSON(b []byte) error {
+	var in placedJSON
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	*p = Placed{List: make([]engine.Placement, len(in.List)), More: in.More}
+	for i, j := range in.List {
+		q := engine.Placement{
+			Action: j.Action, Root: j.Root, Asked: string(j.Asked), From: string(j.From), To: string(j.To),
+			Kind: j.Kind, Count: j.Count, Was: j.Was, Mount: j.Mount,
+		}
+		for _, h := range j.Hops {
+			q.Hops = append(q.Hops, tree.Hop{Path: string(h[0]), Target: string(h[1])})
+		}
+		p.List[i] = q
+	}
+	return nil
+}
+
+// name is bytes in JSON: a string if they are UTF-8, otherwise an object with
+// their base64 form.
+type name string
+
+// MarshalJSON gives the string or the object.
+func (n name) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(n)) {
+		return json.Marshal(string(n))
+	}
+	return json.Marshal(map[string]string{"base64": base64.StdEncoding.EncodeToString([]byte(n))})
+}
+
+// UnmarshalJSON reads what MarshalJSON gave.
+func (n *name) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, (*string)(n))
+	}
+	var o struct{ Base64 []byte }
+	if err := json.Unmarshal(b, &o); err != nil {
+		return fmt.Errorf("a name is neither a string nor base64: %w", err)
+	}
+	*n = name(o.Base64)
+	return nil
+}
