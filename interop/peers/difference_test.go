@@ -114,21 +114,26 @@ const now = 1_700_000_000
 // to directories: those that are written into get a new time, and the root of the
 // copy takes the source's attributes. What else differs stays.
 func forgive(e encounter, got, ours treetest.Listing) treetest.Listing {
-	got = slices.Clone(got)
-	roots := map[string]bool{}
+	got = withoutNow(got, ours)
 	for _, m := range e.meetings {
-		roots[m.at] = roots[m.at] || m.root
-	}
-	for n := range got {
-		i := &got[n]
-		o := ours.Find(i.Path)
-		if i.Kind != tree.KindDirectory || o == nil || o.Kind != i.Kind {
-			continue
-		}
-		if roots[i.Path] {
+		if i, o := got.Find(m.at), ours.Find(m.at); m.root && i != nil && o != nil {
 			i.Attr = o.Attr
 		}
-		if i.Attr.ModTime.Sec > now || i.Path == "/" { // the kit came and went
+	}
+	return got
+}
+
+// withoutNow gives a peer's result with other times of directories that it wrote
+// into: ours, or none.
+func withoutNow(got, ours treetest.Listing) treetest.Listing {
+	got = slices.Clone(got)
+	for n := range got {
+		i := &got[n]
+		if i.Kind != tree.KindDirectory || i.Attr.ModTime.Sec <= now && i.Path != "/" { // the kit came and went
+			continue
+		}
+		i.Attr.ModTime = tree.Time{}
+		if o := ours.Find(i.Path); o != nil && o.Kind == i.Kind {
 			i.Attr.ModTime = o.Attr.ModTime
 		}
 	}

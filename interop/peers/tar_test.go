@@ -9,7 +9,7 @@ import (
 
 var peerTar = peer{
 	name:  "tar",
-	asked: "tar -c and tar -x with --xattrs --xattrs-include=* --numeric-owner -p, and --keep-directory-symlink unless as an overlay",
+	asked: "tar -c and tar -x with --xattrs --xattrs-include=* --numeric-owner -p, --transform for another name, and --keep-directory-symlink unless as an overlay",
 	commands: func(j job) [][]string {
 		o := j.Options
 		if j.has() || o.Existing == "replace" || !j.plainExcludes() {
@@ -34,11 +34,20 @@ var peerTar = peer{
 		for _, p := range o.Exclude {
 			create = append(create, "--exclude="+p)
 		}
-		// An archive goes into a directory; a file gets another name on the
-		// way, if it is to have one.
-		into, rename := j.to, ""
-		if len(j.from) == 1 && !j.isDir[0] && !j.intoDir && !strings.HasSuffix(j.to, "/") {
-			into, rename = path.Dir(j.to), path.Base(j.to)
+		// An archive goes into a directory. Names change on the way if a file
+		// is to have another one, or, as an overlay, to say all of the path.
+		into, prefix := j.to, "."
+		onto := len(j.from) == 1 && !j.isDir[0] && !j.intoDir && !strings.HasSuffix(j.to, "/")
+		switch {
+		case o.Overlay:
+			into, prefix = "/", "."+path.Clean("/"+j.to)
+		case onto:
+			into, prefix = path.Dir(j.to), "./"+path.Base(j.to)
+		}
+		if onto {
+			extract = append(extract, "--transform=s|^\\./.*|"+prefix+"|S")
+		} else if prefix != "." && prefix != "./" {
+			extract = append(extract, "--transform=s|^\\.|"+prefix+"|S")
 		}
 		for n, p := range j.contents("") {
 			if j.isDir[n] {
@@ -46,9 +55,6 @@ var peerTar = peer{
 			} else {
 				create = append(create, "-C", path.Dir(p), "./"+path.Base(p))
 			}
-		}
-		if rename != "" {
-			extract = append(extract, "--transform=s|^\\./.*|./"+rename+"|")
 		}
 		return [][]string{create, append(extract, "-C", into)}
 	},

@@ -150,6 +150,6 @@ func reason(said string) string {
 	kit := "/" + kitName
 	line, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
 	line = strings.NewReplacer(kit+"/src/", "/", kit+"/", "", kit, "").Replace(line)
-	_, line, _ = strings.Cut(line, ": ")
-	return regexp.MustCompile(` \(code \d+\) at .*`).ReplaceAllString(line, "")
+	_, line, _ = strings.Cut(strings.ReplaceAll(line, "/./", "/"), ": ")
+	return regexp.MustCompile(`^(\[\w+\] )?(ERROR: )?| \(code \d+\) at .*`).ReplaceAllString(line, "")
 }
