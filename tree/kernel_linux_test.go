@@ -110,7 +110,7 @@ func (k *kernel) create(p string, follow tree.Follow, said tree.Resolution) (str
 }
 
 // disagrees tells what is wrong with where a path is said to lead.
-func (k *kernel) disagrees(p string, follow tree.Follow, got tree.Resolution, err error) (kernel error, wrong string) {
+func (k *kernel) disagrees(p string, follow tree.Follow, got tree.Resolution, err error) (wrong string, kernel error) {
 	want, kernel := k.open(p, follow, unix.O_PATH)
 	ok := false
 	switch kernel {
@@ -123,7 +123,7 @@ func (k *kernel) disagrees(p string, follow tree.Follow, got tree.Resolution, er
 		}
 		want, createErr := k.create(p, follow, got)
 		if ok = createErr == nil && got.Entry == nil && got.Path == want; !ok {
-			return kernel, fmt.Sprintf("%q, the kernel creates %q %v", got.Path, want, createErr)
+			return fmt.Sprintf("%q, the kernel creates %q %v", got.Path, want, createErr), kernel
 		}
 	case unix.ENOTDIR:
 		ok = errors.Is(err, tree.ErrNotDirectory)
@@ -133,9 +133,9 @@ func (k *kernel) disagrees(p string, follow tree.Follow, got tree.Resolution, er
 		ok = errors.Is(err, tree.ErrName)
 	}
 	if ok {
-		return kernel, ""
+		return "", kernel
 	}
-	return kernel, fmt.Sprintf("%q %v, the kernel says %q %v", got.Path, err, want, kernel)
+	return fmt.Sprintf("%q %v, the kernel says %q %v", got.Path, err, want, kernel), kernel
 }
 
 // linkFarm draws a listing that anybody can write to a disk, with more symlinks
@@ -229,7 +229,7 @@ func TestResolvingIsWhatTheKernelDoesInAChroot(t *testing.T) {
 			}
 			follow := []tree.Follow{tree.FollowAll, tree.FollowParents, tree.FollowAll, tree.FollowParents, tree.FollowNone}[r.IntN(5)]
 			got, err := tree.Resolve(t.Context(), tr, p, follow)
-			kernel, wrong := k.disagrees(clean, follow, got, err)
+			wrong, kernel := k.disagrees(clean, follow, got, err)
 			if wrong != "" {
 				t.Fatalf("%q (%d): %s\n%s", p, follow, wrong, l)
 			}
@@ -272,7 +272,7 @@ func TestFortyLinksAreFollowedAndNoMore(t *testing.T) {
 	for n := range 50 {
 		p := fmt.Sprintf("/%d", n)
 		got, err := tree.Resolve(t.Context(), tr, p, tree.FollowAll)
-		if _, wrong := k.disagrees(p, tree.FollowAll, got, err); wrong != "" || (n <= tree.MaxLinks) != (err == nil) {
+		if wrong, _ := k.disagrees(p, tree.FollowAll, got, err); wrong != "" || (n <= tree.MaxLinks) != (err == nil) {
 			t.Fatalf("%d links: %v %s", n, err, wrong)
 		}
 		if err != nil && strings.Count(err.Error(), " -> ") != tree.MaxLinks+1 {
