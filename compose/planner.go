@@ -242,7 +242,9 @@ func (p *planner) placeTree(at spot, name, from string, t tree.Tree, g groups, h
 		p.overwrite(to)
 	}
 	for rest, l := range g.outside() {
-		p.land(l, path.Join(to, rest))
+		if err := p.landBelow(l, t, rest, to); err != nil {
+			return err
+		}
 	}
 	p.note(Placement{Action: Graft, From: from, To: to, Entry: t, Hops: hops, Replaced: was})
 	at.dir.Put(name, t)

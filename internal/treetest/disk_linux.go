@@ -25,7 +25,7 @@ func Write(l Listing, dir string) error {
 		if i.Same != "" {
 			continue
 		}
-		if err := i.setAttr(filepath.Join(dir, i.Path)); err != nil {
+		if err := i.SetAttr(filepath.Join(dir, i.Path)); err != nil {
 			return fmt.Errorf("write %s: %w", i.Path, err)
 		}
 	}
@@ -37,9 +37,18 @@ func (i Item) write(dir string) error {
 	if i.Same != "" {
 		return os.Link(filepath.Join(dir, i.Same), p)
 	}
+	if err := i.Create(p); i.Path != "/" || !os.IsExist(err) {
+		return err
+	}
+	return nil
+}
+
+// Create makes the entry at a path of this machine, for its owner alone, and
+// without attributes. Nothing must be there.
+func (i Item) Create(p string) error {
 	switch i.Kind {
 	case tree.KindDirectory:
-		return os.MkdirAll(p, 0o700)
+		return os.Mkdir(p, 0o700)
 	case tree.KindSymlink:
 		return os.Symlink(i.Target, p)
 	case tree.KindCharDevice:
@@ -57,7 +66,9 @@ func (i Item) write(dir string) error {
 	return os.WriteFile(p, []byte(i.Text), 0o600)
 }
 
-func (i Item) setAttr(p string) error {
+// SetAttr gives what stands at a path of this machine the item's attributes. It
+// takes no extended attributes away.
+func (i Item) SetAttr(p string) error {
 	if err := os.Lchown(p, int(i.Attr.UID), int(i.Attr.GID)); err != nil {
 		return err
 	}
