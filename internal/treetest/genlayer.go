@@ -15,6 +15,7 @@ type StackLimits struct {
 	NoForward    bool // hardlinks that come before their target
 	NoTwice      bool // several entries for a name, which the specification forbids
 	Sorted       bool // markers first, and entries in the order of paths
+	Parents      bool // parents that have no entry and are no directory below
 }
 
 // Stack draws two to four layers, each of which fits on those below it: entries,
@@ -43,6 +44,9 @@ func (s *Source) Layer(lower Listing, o StackLimits) Layer {
 		for range 1 + s.n(4) {
 			g.change()
 		}
+	}
+	if o.Parents || s.one(2) {
+		g.parents()
 	}
 	g.order()
 	if !o.NoTwice && s.one(4) {
@@ -127,6 +131,19 @@ func (g *layerGenerator) change() {
 			at.Attr = gen.attr(at.Kind)
 		}
 		add(at)
+	}
+}
+
+// parents adds entries for the parents that are no directory below.
+func (g *layerGenerator) parents() {
+	gen := &generator{Source: g.Source, limits: g.o.Limits}
+	for _, i := range slices.Clone(g.layer) {
+		for p := path.Dir(i.Path); p != "/"; p = path.Dir(p) {
+			b := g.lower.Find(p)
+			if (b == nil || b.Kind != tree.KindDirectory) && !slices.ContainsFunc(g.layer, func(o Item) bool { return o.Path == p }) {
+				g.layer = append(Layer{{Path: p, Kind: tree.KindDirectory, Attr: gen.attr(tree.KindDirectory)}}, g.layer...)
+			}
+		}
 	}
 }
 
