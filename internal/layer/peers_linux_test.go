@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/inlaybuild/inlay/internal/treetest"
@@ -91,12 +92,25 @@ func peers() []peer {
 	}
 }
 
+// diffPeers are those that unpack a layer over a tree. Diffs are written in the
+// order of paths and with an entry for each directory on the way, so that less is
+// their own than with layers of any kind.
+func diffPeers() []diffPeer {
+	return []diffPeer{
+		{name: "containerd on overlay", apply: diffOnOverlay, own: []ownDifference{theRoot, noTrusted, noPast}},
+		{name: "containerd", apply: diffOnDirectory, own: []ownDifference{theRoot, noTrusted, noPast, keepsXattrs}},
+		{name: "umoci", tool: "umoci", apply: diffByUmoci, own: []ownDifference{noEmptyXattrs}},
+		{name: "tar", tool: "tar", apply: diffByTar("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*"), own: []ownDifference{keepsXattrs, setGroupBit}},
+		{name: "bsdtar", tool: "bsdtar", apply: diffByTar("bsdtar", "--numeric-owner", "--xattrs"), own: []ownDifference{keepsXattrs, otherPast, timeFirst, composedNames, composedTargets}},
+	}
+}
+
 // What containerd does wherever it unpacks.
 var (
 	theRoot = ownDifference{
 		why: "an entry of the root is not looked at",
 		forgive: func(_ *comparison, got, want *treetest.Item) {
-			if want.Path == "/" {
+			if want.Path == "/" && got.Kind == want.Kind {
 				got.Attr = want.Attr
 			}
 		},
@@ -141,6 +155,66 @@ var (
 			return astray(err) && len(c.directoryThenNot()) > 0
 		},
 	}
+	noEmptyXattrs = ownDifference{
+		why: "an extended attribute without a value is not set: to Go's archive/tar it is one that is taken away",
+		forgive: func(_ *comparison, got, want *treetest.Item) {
+			for name, value := range want.Attr.Xattrs.All() {
+				if _, has := got.Attr.Xattrs.Get(name); !has && value == "" {
+					want.Attr.Xattrs = want.Attr.Xattrs.Without(name)
+				}
+			}
+		},
+	}
+	setGroupBit = ownDifference{
+		why: "a directory made in a set-group-ID directory keeps that bit",
+		forgive: func(c *comparison, got, want *treetest.Item) {
+			for _, l := range append(c.below, c.want) {
+				in := l.Find(path.Dir(want.Path))
+				if want.Kind == tree.KindDirectory && in != nil && in.Attr.Mode&0o2000 != 0 && got.Attr.Mode == want.Attr.Mode|0o2000 {
+					want.Attr.Mode = got.Attr.Mode
+				}
+			}
+		},
+	}
+	otherPast = ownDifference{
+		why: "times before 1970 with parts of a second are others: -4.3 is read as -4 + 0.3",
+		forgive: func(_ *comparison, got, want *treetest.Item) {
+			w := want.Attr.ModTime
+			if w.Sec < 0 && w.Nsec > 0 && got.Attr.ModTime == (tree.Time{Sec: w.Sec + 1, Nsec: 1e9 - w.Nsec}) {
+				want.Attr.ModTime = got.Attr.ModTime
+			}
+		},
+	}
+	timeFirst = ownDifference{
+		why: "a directory that was there is given its time before what is put into it",
+		forgive: func(c *comparison, got, want *treetest.Item) {
+			was := c.below[len(c.below)-1].Find(want.Path)
+			if was != nil && was.Kind == tree.KindDirectory && want.Kind == was.Kind {
+				got.Attr.ModTime = want.Attr.ModTime
+			}
+		},
+	}
+	composedNames = ownDifference{
+		why: "names are normalised: e and an accent are made one letter",
+		where: func(c *comparison) (out []string) {
+			for _, i := range append(c.want, c.below[len(c.below)-1]...) {
+				if n := strings.Index(i.Path, "e\u0301"); n >= 0 {
+					p, _, _ := strings.Cut(i.Path[n+3:], "/")
+					p = i.Path[:n+3] + p
+					out = append(out, p, oneLetter(p))
+				}
+			}
+			return out
+		},
+	}
+	composedTargets = ownDifference{
+		why: "targets of symlinks are normalised: e and an accent are made one letter",
+		forgive: func(_ *comparison, got, want *treetest.Item) {
+			if got.Target == oneLetter(want.Target) {
+				want.Target = got.Target
+			}
+		},
+	}
 	noForward = ownDifference{
 		why: "a hardlink that comes before its target is refused, or leads below",
 		refuses: func(c *comparison, err error) bool {
@@ -166,6 +240,9 @@ func astray(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
 		errors.Is(err, syscall.ELOOP) || err.Error() == "too many links"
 }
+
+// oneLetter gives text with the one accent that generators know composed.
+func oneLetter(s string) string { return strings.ReplaceAll(s, "e\u0301", "é") }
 
 // linksBelow tells whether there is a hardlink to a layer below.
 func (c *comparison) linksBelow() bool {

@@ -73,16 +73,16 @@ func unpackOverlay(t *testing.T, layers [][]byte) string {
 }
 
 func unpackUmoci(t *testing.T, layers [][]byte) string {
-	image := makeImage(t, layers)
+	image := t.TempDir()
+	makeImage(t, image, layers)
 	root := filepath.Join(t.TempDir(), "root")
 	run(t, nil, "umoci", "raw", "unpack", "--image", image+":x", root)
 	return root
 }
 
-// makeImage makes an OCI layout of the layers, tagged x.
-func makeImage(t *testing.T, layers [][]byte) string {
+// makeImage makes an OCI layout of the layers, tagged x, in a directory.
+func makeImage(t *testing.T, image string, layers [][]byte) {
 	needTool(t, "umoci")
-	image := t.TempDir()
 	type object = map[string]any
 	blob := func(kind string, b []byte) object {
 		d := digest.Of(b)
@@ -120,7 +120,6 @@ func makeImage(t *testing.T, layers [][]byte) string {
 			t.Fatal(err)
 		}
 	}
-	return image
 }
 
 func writeLayer(t testing.TB, m *memory, cs tree.ChangeSet, base *tree.Tree) []byte {

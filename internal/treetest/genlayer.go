@@ -206,3 +206,19 @@ func (g *layerGenerator) twice() {
 func (g *layerGenerator) below(p string) bool {
 	return slices.ContainsFunc(g.layer, func(i Item) bool { return strings.HasPrefix(i.Path, p+"/") }) && g.n(3) > 0
 }
+
+// Pair draws two trees that a layer can hold, the second in most cases the
+// first with a few changes.
+func (s *Source) Pair(o Limits) (was, now Listing) {
+	o.Disk, o.NoWhite = true, true
+	was, now = s.Listing(o), s.Listing(o)
+	if s.n(4) > 0 {
+		now = s.edited(was, o)
+	}
+	for _, l := range []Listing{was, now} {
+		for n := range l {
+			l[n] = tarred(l[n])
+		}
+	}
+	return was, now
+}
