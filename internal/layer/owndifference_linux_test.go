@@ -151,8 +151,11 @@ func TestStacksAreUnpackedByOthersAsTheyAreRead(t *testing.T) {
 	for _, p := range peers() {
 		t.Run(p.name, func(t *testing.T) {
 			w := newWorkshop(t)
+			if p.tool != "" {
+				needTool(t, p.tool)
+			}
 			excused := map[string]int{}
-			n := long(500, 20_000)
+			n := long(300, 10_000)
 			for seed := range n {
 				for why := range agrees(w, p, treetest.Seeded(uint64(seed)).Stack(p.limits)) {
 					excused[why]++

@@ -22,6 +22,7 @@ import (
 // peer is somebody else who makes a tree of layers.
 type peer struct {
 	name   string
+	tool   string               // the program; "" for none
 	limits treetest.StackLimits // what it is not asked
 	unpack func(w *workshop, s treetest.Stack) (treetest.Listing, error)
 	own    []ownDifference
