@@ -15,7 +15,7 @@ import (
 // astray tells whether a path led to nothing, through what is no directory, or
 // through too many symlinks.
 func astray(err error) bool {
-	return is(err, syscall.ENOENT) || is(err, syscall.ENOTDIR) || is(err, syscall.ELOOP) || err.Error() == "too many links"
+	return is(err, syscall.ENOENT) || is(err, syscall.ENOTDIR) || is(err, syscall.ELOOP) || is(err, syscall.EMLINK)
 }
 
 // is tells whether the error is one of the system's; a program tells it by its

@@ -179,9 +179,11 @@ var (
 		where: (*comparison).otherThenDirectory,
 	}
 	followsParents = ownDifference{
-		why:     "a parent without an entry is followed where a symlink stands below",
-		where:   (*comparison).throughLinks,
-		refuses: func(c *comparison, err error) bool { return (astray(err) || is(err, syscall.EEXIST)) && len(c.throughLinks()) > 0 },
+		why:   "a parent without an entry is followed where a symlink stands below",
+		where: (*comparison).throughLinks,
+		refuses: func(c *comparison, err error) bool {
+			return (astray(err) || is(err, syscall.EEXIST)) && len(c.throughLinks()) > 0
+		},
 	}
 	timeThroughLinks = ownDifference{
 		why: "a directory that was written into through a symlink has the time of unpacking",
