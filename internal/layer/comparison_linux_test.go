@@ -280,6 +280,9 @@ func (c *comparison) throughLinks() (out []string) {
 			if err != nil {
 				return []string{"/"}
 			}
+			for _, h := range r.Hops {
+				out = append(out, h.Path)
+			}
 			at = r.Path
 			to := at
 			for r.Entry == nil && path.Dir(to) != r.Nearest {

@@ -108,6 +108,9 @@ func (m *stacking) entry(i Item) error {
 		m.opaque = slices.DeleteFunc(m.opaque, func(p string) bool { return p == i.Path || beneath(p) })
 	}
 	if i.Same != "" {
+		if i.Same == i.Path && m.layer[i.Path] == nil {
+			return fmt.Errorf("%s is a hardlink to itself", i.Path)
+		}
 		if n.target = m.layer[i.Same]; n.target != nil && n.target.Kind == tree.KindDirectory {
 			return fmt.Errorf("%s is a hardlink to a directory", i.Path)
 		}
