@@ -265,7 +265,8 @@ func (c *comparison) impliedBelowOther() (out []implied) {
 }
 
 // throughLinks gives the implied parents where a symlink stands below, and where
-// that leads, in the tree below and as the layer changes it.
+// that leads, in the tree below and as the layer changes it; also as it would
+// with ".." taken from the text of targets, as some do.
 func (c *comparison) throughLinks() (out []string) {
 	for _, i := range c.impliedOver(func(k tree.Kind) bool { return k == tree.KindSymlink }) {
 		below := c.below[i.layer]
@@ -280,16 +281,25 @@ func (c *comparison) throughLinks() (out []string) {
 			if err != nil {
 				return []string{"/"}
 			}
-			for _, h := range r.Hops {
-				out = append(out, h.Path)
-			}
 			at = r.Path
-			to := at
-			for r.Entry == nil && path.Dir(to) != r.Nearest {
-				to = path.Dir(to)
+			out = append(out, made(t, at))
+			for _, h := range r.Hops {
+				to := path.Clean(h.Target)
+				if !path.IsAbs(to) {
+					to = path.Join(path.Dir(h.Path), to)
+				}
+				out = append(out, h.Path, made(t, to))
 			}
-			out = append(out, to)
 		}
 	}
 	return out
+}
+
+// made gives what has to be made for a path to be there: the path, or the first
+// parent that is missing.
+func made(l treetest.Listing, p string) string {
+	for p != "/" && l.Find(path.Dir(p)) == nil {
+		p = path.Dir(p)
+	}
+	return p
 }

@@ -119,7 +119,7 @@ var (
 	noForward = ownDifference{
 		why: "a hardlink that comes before its target is refused, or leads below",
 		refuses: func(c *comparison, err error) bool {
-			return is(err, syscall.ENOENT) && len(c.linkedForward()) > 0
+			return (astray(err) || is(err, syscall.EPERM)) && len(c.linkedForward()) > 0
 		},
 		where: (*comparison).linkedForward,
 	}
