@@ -73,6 +73,7 @@ func diffDifference(w *workshop, p diffPeer, was, now treetest.Listing) (string,
 func TestADifferenceUnpackedByOthersGivesTheOtherTree(t *testing.T) {
 	for _, p := range diffPeers() {
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorkshop(t)
 			if p.tool != "" {
 				needTool(t, p.tool)
