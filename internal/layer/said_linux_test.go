@@ -13,9 +13,10 @@ import (
 )
 
 // astray tells whether a path led to nothing, through what is no directory, or
-// through too many symlinks.
+// through too many symlinks, or got longer and longer.
 func astray(err error) bool {
-	return is(err, syscall.ENOENT) || is(err, syscall.ENOTDIR) || is(err, syscall.ELOOP) || is(err, syscall.EMLINK)
+	return is(err, syscall.ENOENT) || is(err, syscall.ENOTDIR) || is(err, syscall.ELOOP) || is(err, syscall.EMLINK) ||
+		is(err, syscall.ENAMETOOLONG)
 }
 
 // is tells whether the error is one of the system's; a program tells it by its
@@ -232,6 +233,7 @@ func (c *comparison) directoryThenNot() (out []string) {
 type implied struct {
 	layer int
 	path  string
+	whole string // the parent that it leads to
 }
 
 // impliedOver gives the implied parents where a kind of entry stands below; nil
@@ -241,7 +243,7 @@ func (c *comparison) impliedOver(kind func(tree.Kind) bool) (out []implied) {
 		for k, i := range l {
 			for p := path.Dir(i.Path); p != "/"; p = path.Dir(p) {
 				if b := c.below[n].Find(p); (kind == nil || b != nil && kind(b.Kind)) && !says(l[:k], p) {
-					out = append(out, implied{n, p})
+					out = append(out, implied{n, p, path.Dir(i.Path)})
 				}
 			}
 		}
@@ -275,7 +277,7 @@ func (c *comparison) throughLinks() (out []string) {
 			return []string{"/"}
 		}
 		out = append(out, i.path)
-		at := i.path
+		at := i.whole
 		for _, t := range []treetest.Listing{below, after} {
 			r, err := tree.Resolve(context.Background(), t.MustTree(), at, tree.FollowAll)
 			if err != nil {

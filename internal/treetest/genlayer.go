@@ -1,6 +1,7 @@
 package treetest
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -12,10 +13,10 @@ import (
 type StackLimits struct {
 	Limits
 	NoLowerLinks bool // hardlinks to names of layers below
-	NoForward    bool // hardlinks that come before their target
-	NoTwice      bool // several entries for a name, which the specification forbids
-	Sorted       bool // markers first, and entries in the order of paths
-	Parents      bool // parents that have no entry and are no directory below
+	// Tidy layers are as tools write them: an entry for every parent, before what
+	// is in it, markers before other entries, targets before hardlinks, and no
+	// name twice.
+	Tidy bool
 }
 
 // Stack draws two to four layers, each of which fits on those below it: entries,
@@ -45,11 +46,11 @@ func (s *Source) Layer(lower Listing, o StackLimits) Layer {
 			g.change()
 		}
 	}
-	if o.Parents || s.one(2) {
+	if o.Tidy || s.one(2) {
 		g.parents()
 	}
 	g.order()
-	if !o.NoTwice && s.one(4) {
+	if !o.Tidy && s.one(4) {
 		g.twice()
 	}
 	if s.one(20) {
@@ -134,40 +135,39 @@ func (g *layerGenerator) change() {
 	}
 }
 
-// parents adds entries for the parents that are no directory below.
+// parents adds entries for the parents that have none.
 func (g *layerGenerator) parents() {
 	gen := &generator{Source: g.Source, limits: g.o.Limits}
 	for _, i := range slices.Clone(g.layer) {
 		for p := path.Dir(i.Path); p != "/"; p = path.Dir(p) {
-			b := g.lower.Find(p)
-			if (b == nil || b.Kind != tree.KindDirectory) && !slices.ContainsFunc(g.layer, func(o Item) bool { return o.Path == p }) {
-				g.layer = append(Layer{{Path: p, Kind: tree.KindDirectory, Attr: gen.attr(tree.KindDirectory)}}, g.layer...)
+			if says := func(o Item) bool { return o.Path == p }; slices.ContainsFunc(g.layer, says) {
+				continue
 			}
+			dir := Item{Path: p, Kind: tree.KindDirectory}
+			if b := g.lower.Find(p); b != nil && b.Kind == tree.KindDirectory {
+				dir.Attr = b.Attr
+			} else {
+				dir.Attr = gen.attr(tree.KindDirectory)
+			}
+			g.layer = append(Layer{dir}, g.layer...)
 		}
 	}
 }
 
 // order gives the entries an order that the specification allows, with targets
-// before hardlinks to them.
+// before hardlinks to them in nearly all layers.
 func (g *layerGenerator) order() {
-	switch how := g.n(3); {
-	case g.o.Sorted:
+	if g.o.Tidy {
 		slices.SortStableFunc(g.layer, func(a, b Item) int {
-			if a.Marker() != b.Marker() {
-				if a.Marker() {
-					return -1
-				}
-				return 1
-			}
-			return tree.ComparePaths(a.Path, b.Path)
+			return cmp.Or(tree.ComparePaths(a.orderedBy(), b.orderedBy()), cmp.Compare(len(a.Path), len(b.Path)))
 		})
-	case how == 1 || how == 2:
+	} else if g.one(2) {
 		for n := range g.layer {
 			m := n + g.n(min(len(g.layer)-n, 1000))
 			g.layer[n], g.layer[m] = g.layer[m], g.layer[n]
 		}
 	}
-	if !g.o.NoForward && g.one(12) {
+	if !g.o.Tidy && g.one(12) {
 		return
 	}
 	var links Layer
@@ -178,6 +178,15 @@ func (g *layerGenerator) order() {
 		return i.Same != ""
 	})
 	g.layer = append(g.layer, links...)
+}
+
+// orderedBy gives the path that a tidy layer puts the item at: a marker stands
+// right behind its directory.
+func (i Item) orderedBy() string {
+	if i.Marker() {
+		return path.Dir(i.Path)
+	}
+	return i.Path
 }
 
 // twice adds entries for names that the layer has already; the later wins.
