@@ -85,3 +85,13 @@ func TestStacksAreReadAsTheRulesSay(t *testing.T) {
 	}
 	t.Logf("%d layers; %d were refused", layers, refused)
 }
+
+// Whatever stack a fuzzer makes is read as the rules say.
+func FuzzStack(f *testing.F) {
+	for seed := range byte(8) {
+		f.Add(bytes.Repeat([]byte{seed, 3, 7 * seed, 11}, 40))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		isReadAsTheRulesSay(t, treetest.FromBytes(b).Stack(treetest.StackLimits{}))
+	})
+}
