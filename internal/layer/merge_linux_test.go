@@ -45,7 +45,7 @@ func mergeDifference(w *workshop, lists []treetest.Listing) string {
 // the last uppermost.
 func TestMergedTreesAreWhatOverlayfsShows(t *testing.T) {
 	w := newWorkshop(t)
-	n := long(400, 20_000)
+	n := long(400, 10_000)
 	for seed := range n {
 		from := treetest.Seeded(uint64(seed))
 		var lists []treetest.Listing

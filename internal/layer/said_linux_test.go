@@ -28,6 +28,18 @@ func is(err error, number syscall.Errno) bool {
 // oneLetter gives text with the one accent that generators know composed.
 func oneLetter(s string) string { return strings.ReplaceAll(s, "e\u0301", "é") }
 
+// accented gives the names that can be written with other letters, both ways.
+func (c *comparison) accented() (out []string) {
+	for _, i := range append(slices.Clone(c.want), c.below[len(c.below)-1]...) {
+		before, after, ok := strings.Cut(i.Path, "e\u0301")
+		if rest, _, _ := strings.Cut(after, "/"); ok {
+			p := before + "e\u0301" + rest
+			out = append(out, p, oneLetter(p))
+		}
+	}
+	return out
+}
+
 // setGroups gives the groups of set-group-ID directories in which a path lies,
 // in one layer or another.
 func (c *comparison) setGroups(p string) (out []uint32) {
