@@ -2,7 +2,9 @@ package treetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,7 +135,9 @@ func (r *reader) read(at string) error {
 		return err
 	}
 	for _, n := range names {
-		if err := r.read(filepath.Join(at, n.Name())); err != nil {
+		// Overlayfs lists whiteouts in a directory that it does not merge, though
+		// there is nothing of that name.
+		if err := r.read(filepath.Join(at, n.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
