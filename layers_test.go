@@ -71,6 +71,7 @@ var law = []rule{
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"bench", "", "measures the command from outside"},
 	{"interop", "", "has tests alone: the whole of Inlay beside other programs"},
+	{"interop/inside", "internal/treetest", "what those tests run in containers of others: for tests"},
 }
 
 // The yardsticks that the code is held to.
