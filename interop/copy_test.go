@@ -72,8 +72,9 @@ func drawCopy(s *treetest.Source) treetest.Case {
 		c.Args[len(from)] += "/" // BuildKit insists
 	}
 	if c.Verb == "copy" {
-		for n, p := range from { // which is what ** means to BuildKit
-			c.Args[n] = strings.ReplaceAll(strings.ReplaceAll(p, "***", "*"), "**", "*")
+		for n, p := range from {
+			// To BuildKit ** is *, and a backslash is one where there is no wildcard.
+			c.Args[n] = strings.NewReplacer(`\*`, `[*]`, `\?`, `[?]`, `\[`, `[[]`, `\\`, `[\\]`, "***", "*", "**", "*").Replace(p)
 		}
 	}
 	// The slash that .dockerignore forgives makes a pattern of --exclude match nothing.
