@@ -74,6 +74,7 @@ var law = []rule{
 	{"bench", "", "measures the command from outside"},
 	{"interop", "", "has tests alone: the whole of Inlay beside other programs"},
 	{"interop/peers", "", "has tests alone: copies beside other programs that copy"},
+	{"interop/inside", "internal/treetest", "what those tests run in containers of others: for tests"},
 }
 
 // The yardsticks that the code is held to.
