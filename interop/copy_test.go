@@ -49,7 +49,7 @@ func TestCopyIsWhatBuildKitsCOPYDoes(t *testing.T) {
 	t.Run("generated", func(t *testing.T) {
 		n := 6 * batchSize
 		if long() {
-			n = 200 * batchSize
+			n = 60 * batchSize
 		}
 		tr.hold(t, tr.draw(t, n, func(s *treetest.Source) treetest.Case {
 			c := drawCopy(s)

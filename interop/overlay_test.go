@@ -52,7 +52,7 @@ func TestOverlayIsWhatCOPYLinkDoes(t *testing.T) {
 	t.Run("generated", func(t *testing.T) {
 		n := 4 * batchSize
 		if long() {
-			n = 100 * batchSize
+			n = 60 * batchSize
 		}
 		tr.hold(t, tr.draw(t, n, func(s *treetest.Source) treetest.Case {
 			c := drawCopy(s)
