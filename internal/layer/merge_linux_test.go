@@ -38,7 +38,7 @@ func mergeDifference(w *workshop, lists []treetest.Listing) string {
 	if err != nil {
 		return err.Error()
 	}
-	return treetest.Differences(treetest.List(merged), got)
+	return treetest.Differences(treetest.List(merged.Tree), got)
 }
 
 // Trees that are merged are what overlayfs shows of them as lower directories,

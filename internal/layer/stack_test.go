@@ -24,7 +24,7 @@ func composed(ctx context.Context, s treetest.Stack) (treetest.Listing, error) {
 		}
 		cs, _, err := layer.Read(ctx, bytes.NewReader(b), layer.ReadOptions{})
 		if err == nil {
-			t, err = compose.Apply(ctx, t, cs)
+			t, err = compose.Patch(ctx, t, cs)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", n+1, err)
