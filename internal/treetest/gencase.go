@@ -170,6 +170,9 @@ func (s *Source) paths(l Listing, n int, wild bool) []string {
 // literal draws a path with nothing in it that makes it a pattern.
 func (s *Source) literal(l Listing) string {
 	p := s.path(l)
+	if !strings.ContainsAny(p, "*?[") {
+		return p
+	}
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p)
 }
 
