@@ -94,9 +94,7 @@ func (c *copier) parents(p string) {
 
 // set makes p stand for n; what stood there is gone with all that it held.
 func (c *copier) set(p string, n *treetest.Item) {
-	for _, dir := range c.into {
-		need(!within(dir, p), treetest.Refused)
-	}
+	need(!slices.ContainsFunc(c.into, func(dir string) bool { return within(dir, p) }), treetest.Refused)
 	if was := c.FS[p]; was != nil {
 		c.out.Forbidden = append(c.out.Forbidden, p)
 		if was.Kind != n.Kind {
