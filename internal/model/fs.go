@@ -71,9 +71,13 @@ func (f FS) paths(ok func(p string) bool) (out []string) {
 
 func within(p, dir string) bool { return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/") }
 
-func (f FS) below(dir string) []string { return f.paths(func(p string) bool { return p != dir && within(p, dir) }) }
+func (f FS) below(dir string) []string {
+	return f.paths(func(p string) bool { return p != dir && within(p, dir) })
+}
 
-func (f FS) children(dir string) []string { return f.paths(func(p string) bool { return p != "/" && path.Dir(p) == dir }) }
+func (f FS) children(dir string) []string {
+	return f.paths(func(p string) bool { return p != "/" && path.Dir(p) == dir })
+}
 
 // same gives all names of an inode.
 func (f FS) same(n *treetest.Item) []string { return f.paths(func(p string) bool { return f[p] == n }) }
