@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -326,4 +327,24 @@ func sorted(all map[string]source) []source {
 		list = append(list, all[name])
 	}
 	return list
+}
+
+// What the operations mean is written down as a program in internal/model, which
+// is to be read at once: without what only runs cases, under 400 lines of code.
+func TestTheModelIsSmall(t *testing.T) {
+	lines := 0
+	for _, f := range []string{"fs.go", "copy.go", "edit.go"} {
+		text, err := os.ReadFile(filepath.Join("internal", "model", f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				lines++
+			}
+		}
+	}
+	if lines >= 400 {
+		t.Errorf("internal/model has %d lines of code", lines)
+	}
 }

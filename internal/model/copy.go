@@ -31,11 +31,8 @@ func (c *copier) from(src FS) *copier {
 func (c *copier) copy(given []string, to string) {
 	var from, at []string
 	for _, p := range given {
-		found := []string{p}
-		if isPattern(p) {
-			found = c.src.glob(p)
-			need(len(found) > 0 || c.AllowEmpty, treetest.Missing)
-		}
+		found := c.src.expand(p)
+		need(len(found) > 0 || c.AllowEmpty, treetest.Missing)
 		from = append(from, found...)
 	}
 	for _, p := range from {

@@ -147,6 +147,14 @@ func (f FS) leadsToDir(p string) (at string, ok bool) {
 
 func isPattern(p string) bool { return strings.ContainsAny(p, `*?[`) }
 
+// expand gives the paths that a path or a pattern stands for.
+func (f FS) expand(p string) []string {
+	if isPattern(p) {
+		return f.glob(p)
+	}
+	return []string{p}
+}
+
 // glob gives the paths that match a pattern, in bytewise order. Symlinks are
 // followed before the first wildcard, and not from there on.
 func (f FS) glob(pattern string) []string {
