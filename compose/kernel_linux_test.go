@@ -61,7 +61,7 @@ func (b bench) sources(c treetest.Case) (sources []diskSource, several bool, err
 	several = len(from) > 1
 	var paths []string
 	for _, p := range from {
-		if !strings.ContainsAny(p, `*?[\`) {
+		if !strings.ContainsAny(p, `*?[`) {
 			paths = append(paths, p)
 			continue
 		}

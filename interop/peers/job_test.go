@@ -35,7 +35,7 @@ func newJob(c treetest.Case) (job, error) {
 	j.to = to
 	for _, p := range from {
 		found := []string{p}
-		if strings.ContainsAny(p, `*?[\`) {
+		if strings.ContainsAny(p, `*?[`) {
 			if found, err = compose.Glob(context.Background(), src, p); err != nil {
 				return j, err
 			}
