@@ -58,20 +58,22 @@ func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 		if err := json.Unmarshal(st.Data, &step.StepRecord); err != nil {
 			return Found{}, fmt.Errorf("the record of step %d of run %s is not understood: %w", step.Number(), run.Name, err)
 		}
-		if run.State == store.Crashed {
-			switch step.State {
-			case store.Running:
-				step.State = store.Crashed
-			case Waiting:
-				step.State = Skipped
-			}
-		}
+		step.State = stateOf(run, st)
 		f.Steps = append(f.Steps, step)
 	}
 	if n.Step != "" {
 		f.Step, err = f.pick(n.Step)
 	}
 	return f, err
+}
+
+// Asked gives what the run was asked for.
+func (f Found) Asked() (string, error) {
+	var r RunRecord
+	if err := json.Unmarshal(f.Run.Data, &r); err != nil {
+		return "", fmt.Errorf("the record of run %s is not understood: %w", f.Run.Name, err)
+	}
+	return r.Asked, nil
 }
 
 // pick finds a run among all, oldest first.
