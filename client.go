@@ -31,12 +31,16 @@ type Options struct {
 	Store string
 	// Events receives what happens while values are resolved; nil drops it.
 	Events engine.Sink
+	// Forget makes the store remember no runs. Otherwise each value that is
+	// resolved is one, which `inlay runs` lists, with its steps, their trees and
+	// logs.
+	Forget bool
 }
 
 // Open gives a client with an engine on this machine. There is no daemon: the
 // engine is part of this process, and shares the store with others.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store})
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Record: !o.Forget})
 	if err != nil {
 		return nil, err
 	}

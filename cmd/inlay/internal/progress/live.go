@@ -62,6 +62,8 @@ func (l *live) Event(ev engine.Event) {
 		l.warn(l.board.replaced(e))
 	case engine.LeftOut:
 		l.warn(leftOut(e))
+	case engine.NotKept:
+		l.warn(l.board.notKept(e))
 	}
 }
 

@@ -57,6 +57,8 @@ func (p *plain) Event(ev engine.Event) {
 		p.warn(p.board.replaced(e))
 	case engine.LeftOut:
 		p.warn(leftOut(e))
+	case engine.NotKept:
+		p.warn(p.board.notKept(e))
 	}
 }
 
