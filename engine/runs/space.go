@@ -92,7 +92,7 @@ func (m *measuring) entry(ctx context.Context, at string, e tree.Entry, older []
 		defer func() { m.out.Paths[place].Bytes, m.out.Paths[place].Entries = sum.bytes, sum.entries }()
 	}
 	if level > 0 {
-		m.out.Steps[since].Entries++
+		m.out.Steps[standing(e, older, since)].Entries++
 	}
 	switch e := e.(type) {
 	case tree.File:
@@ -147,6 +147,18 @@ func (m *measuring) child(ctx context.Context, at string, c tree.Child, older []
 		}
 	}
 	return m.entry(ctx, path.Join(at, c.Name), c.Entry, before, since, below, links.Of(c.Name), level+1)
+}
+
+// standing gives the version since which an entry has been there: a directory, as
+// some directory, whatever came into it.
+func standing(e tree.Entry, older []version, since int) int {
+	for _, v := range older {
+		if e.Kind() != tree.KindDirectory || v.entry.Kind() != tree.KindDirectory {
+			break
+		}
+		since = v.at
+	}
+	return since
 }
 
 // sameSpace tells whether two entries take the same space for the same reason:
