@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,7 @@ type stepLog struct {
 	record steplog.Record
 	ready  bool // record is the next one
 	said   bool // there was one
+	ended  bool // the step has, so there will be no more than there is
 }
 
 const (
@@ -133,11 +135,9 @@ func (f *follower) open(ctx context.Context, found runs.Found) error {
 		if found.Step == nil && !st.HasProcess() {
 			continue
 		}
-		at := -1
-		for i, l := range f.logs {
-			if l.step == st.Number() {
-				at = i
-			}
+		at := slices.IndexFunc(f.logs, func(l *stepLog) bool { return l.step == st.Number() })
+		if at >= 0 {
+			f.logs[at].ended = st.HasEnded()
 		}
 		if at >= 0 && (f.logs[at].said || st.Log == nil) {
 			continue
@@ -146,7 +146,7 @@ func (f *follower) open(ctx context.Context, found runs.Found) error {
 		if err != nil {
 			return err
 		}
-		l := &stepLog{Log: log, step: st.Number()}
+		l := &stepLog{Log: log, step: st.Number(), ended: st.HasEnded()}
 		if at < 0 {
 			f.logs = append(f.logs, l)
 			continue
@@ -188,6 +188,11 @@ func (f *follower) drain(ctx context.Context) error {
 		for _, l := range f.logs {
 			if err := l.peek(); err != nil {
 				return err
+			}
+			if !l.ready && l.ended {
+				if err := f.lines.finish(l.step); err != nil {
+					return err
+				}
 			}
 			if l.ready && (first == nil || l.record.Time.Before(first.record.Time)) {
 				first = l

@@ -210,17 +210,29 @@ func (l *logLines) idle() error {
 
 // flushLines writes the beginnings of lines, as they are all there is.
 func (l *logLines) flushLines() error {
+	return l.flushThose(func(*logLine) bool { return true })
+}
+
+// finish writes the beginnings of lines of a step that has ended.
+func (l *logLines) finish(step int) error {
+	return l.flushThose(func(b *logLine) bool { return b.step == step })
+}
+
+func (l *logLines) flushThose(which func(*logLine) bool) error {
 	for _, b := range l.begun {
+		if !which(b) {
+			continue
+		}
 		if len(b.text) > 0 {
 			if err := l.emit(b, false); err != nil {
 				return err
 			}
 		}
+		if l.shown == b {
+			l.shown = nil
+			l.WriteByte('\n')
+		}
 		b.shown = false
-	}
-	if l.shown != nil {
-		l.shown = nil
-		l.WriteByte('\n')
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func pick(all []store.RunInfo, name string) (store.RunInfo, error) {
 		return found[0], nil
 	case 0:
 		if len(name) > 16 && name < all[0].Name && name[0] >= '0' && name[0] <= '9' {
-			return store.RunInfo{}, notFound("run %s is not kept any more: there are %d newer ones: %s", name, len(all), newest(all))
+			return store.RunInfo{}, notFound("run %s is not kept any more: newer ones are %s", name, newest(all))
 		}
 		return store.RunInfo{}, notFound("no run %q: want last, or the name of a run, of which there are %d: %s", name, len(all), newest(all))
 	}
