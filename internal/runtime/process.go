@@ -3,6 +3,7 @@ package runtime
 import (
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -35,6 +36,10 @@ type Process struct {
 	// Grace is the time between SIGTERM and SIGKILL when ctx ends; 0 kills
 	// at once.
 	Grace time.Duration
+
+	// Signals are passed on to every process of the root as they come: SIGHUP,
+	// SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. Nil has none.
+	Signals <-chan syscall.Signal
 }
 
 // DefaultPath is the PATH that images without one expect (docker's).
@@ -76,7 +81,9 @@ type Limits struct {
 }
 
 // Terminal is a terminal that the process is started on. Its master side is
-// copied from Stdin and to Stdout.
+// copied from Stdin and to Stdout: all that was written to it has reached Stdout
+// when [Run] returns. Stdin is read as long as the process runs, and is not waited
+// for; one that is at its end leaves the terminal as it is.
 type Terminal struct {
 	Width, Height uint16      // in characters; 0: 80 by 24
 	Resize        <-chan Size // optional; may be closed
