@@ -44,6 +44,7 @@ var law = []rule{
 	{"internal/runtime/wire", "", "what two programs say to each other"},
 	{"internal/runtime", "internal/runtime/wire", "a process in a directory; where that comes from is not its business"},
 	{"internal/runtime/inlay-runc", "internal/runtime/wire", "a program with cgo: it stays small, and nothing of Inlay is in it"},
+	{"internal/terminal", "internal/runtime internal/runtime/wire", "a person's terminal while a process has it; what process is not its business"},
 	{"internal/store", "digest", "keeps bytes and what names them; what nodes refer to it is told by a function"},
 	{"internal/erofs", "digest tree", "a byte format of trees"},
 	{"internal/layer", "digest tree compose", "a byte format of trees and change sets"},
