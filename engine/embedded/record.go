@@ -21,6 +21,13 @@ type imageRecord struct {
 	Layers   []image.Layer     `json:",omitempty"`
 	Manifest *image.Descriptor `json:",omitempty"` // nil for a tree that is no image
 	Origin   string            `json:",omitempty"` // the reference that it was pulled by
+	Base     *imageBase        `json:",omitempty"` // what the manifest's image is, if the tree is not its own but made from it
+}
+
+// imageBase is an image that a tree was made from.
+type imageBase struct {
+	Tree   digest.Digest
+	Config digest.Digest
 }
 
 // named is the body of a ref: the images that it stands for, of different
@@ -51,7 +58,12 @@ func (n named) roots() (store.Record, error) {
 		if i.Manifest == nil {
 			continue
 		}
-		r.Blobs = append(r.Blobs, i.Manifest.Digest, digest.Of(i.Config))
+		config := digest.Of(i.Config)
+		if i.Base != nil {
+			config = i.Base.Config
+			r.Trees = append(r.Trees, i.Base.Tree)
+		}
+		r.Blobs = append(r.Blobs, i.Manifest.Digest, config)
 		for _, l := range i.Layers {
 			r.Blobs = append(r.Blobs, l.Digest)
 		}
@@ -132,8 +144,24 @@ func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Res
 			Tree: t, Layers: r.Layers, Image: r.Manifest, Config: digest.Of(r.Config),
 			Index: n.Index, Origin: r.Origin,
 		}
+		if r.Base != nil {
+			if out.Base.Tree, err = tree.Load(ctx, e.source, r.Base.Tree); err != nil {
+				return engine.Result{}, err
+			}
+			out.Origin, out.Base.Config = out.Base.Tree, r.Base.Config
+		}
 	}
 	return out, nil
+}
+
+// recordOf gives the record of a result, whose tree is d and in the store.
+func recordOf(r engine.Result, d digest.Digest) imageRecord {
+	i := imageRecord{Tree: d, Config: r.Config.Bytes()}
+	if b := r.Base; b.Image != nil {
+		i.Manifest, i.Layers, i.Origin = b.Image, b.Layers, b.Origin
+		i.Base = &imageBase{Tree: b.Tree.Digest(), Config: b.Config}
+	}
+	return i
 }
 
 // madeLayer is a layer that was made of a change set.

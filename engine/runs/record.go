@@ -38,6 +38,7 @@ type StepRecord struct {
 	Inputs  []int        `json:",omitempty"` // steps that made the inputs, as the store counts
 	Error   string       `json:",omitempty"`
 	Exec    *engine.Exec `json:",omitempty"`
+	Spec    *Spec        `json:",omitempty"` // of an exec, from its beginning on
 	Placed  *Placed      `json:",omitempty"` // nil where it put nothing anywhere
 	Written Written      `json:",omitzero"`
 }

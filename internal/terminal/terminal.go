@@ -20,15 +20,19 @@ type Terminal struct {
 // Of gives the terminal that both files are, or are parts of; false when one is no
 // terminal.
 func Of(in, out *os.File) (*Terminal, bool) {
-	if in == nil || out == nil {
+	if !Is(in) || !Is(out) {
 		return nil, false
 	}
-	for _, f := range []*os.File{in, out} {
-		if _, err := termios(f); err != nil {
-			return nil, false
-		}
-	}
 	return &Terminal{in, out}, true
+}
+
+// Is tells whether a file is a terminal.
+func Is(f *os.File) bool {
+	if f == nil {
+		return false
+	}
+	_, err := termios(f)
+	return err == nil
 }
 
 // Taken is a terminal whose every key goes to a process.
