@@ -96,7 +96,7 @@ func one(opts []CopyOptions) CopyOptions {
 
 // literal gives a path as a pattern that only the path matches.
 func literal(p string) string {
-	if !strings.ContainsAny(p, `*?[\`) {
+	if !strings.ContainsAny(p, `*?[`) {
 		return p
 	}
 	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace(p)

@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -74,6 +75,8 @@ var law = []rule{
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"bench", "", "measures the command from outside"},
 	{"interop", "", "has tests alone: the whole of Inlay beside other programs"},
+	{"interop/peers", "", "has tests alone: copies beside other programs that copy"},
+	{"interop/inside", "internal/treetest", "what those tests run in containers of others: for tests"},
 }
 
 // The yardsticks that the code is held to.
@@ -325,4 +328,24 @@ func sorted(all map[string]source) []source {
 		list = append(list, all[name])
 	}
 	return list
+}
+
+// What the operations mean is written down as a program in internal/model, which
+// is to be read at once: without what only runs cases, under 400 lines of code.
+func TestTheModelIsSmall(t *testing.T) {
+	lines := 0
+	for _, f := range []string{"fs.go", "copy.go", "edit.go"} {
+		text, err := os.ReadFile(filepath.Join("internal", "model", f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				lines++
+			}
+		}
+	}
+	if lines >= 400 {
+		t.Errorf("internal/model has %d lines of code", lines)
+	}
 }

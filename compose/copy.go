@@ -155,6 +155,10 @@ func findSource(ctx context.Context, src tree.Tree, p string, o Options) (source
 // errDirectory is the error of a directory where a file is due.
 var errDirectory = errors.New("is a directory; use WithDirectory to copy what it holds")
 
+// errIntoItself is the error of a copy that, by a symlink of the destination,
+// takes away the directory that it copies into.
+var errIntoItself = errors.New("the copy would replace a directory that it is copying into; use Overlay, or take away the symlink that leads there")
+
 // errNotParent is the error of a destination below something that cannot hold
 // names.
 var errNotParent = errors.New("a parent of the destination is not a directory; use Overlay to replace it")

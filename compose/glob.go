@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -11,37 +12,52 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-func hasWildcard(p string) bool { return strings.ContainsAny(p, "*?[\\") }
+// hasWildcard tells whether a path is a pattern. One without *, ? and [ is none:
+// a backslash in it is a backslash.
+func hasWildcard(p string) bool { return strings.ContainsAny(p, "*?[") }
 
 // Glob gives the paths of t that match a pattern, in bytewise order. A name of
 // the pattern is matched as path.Match does; "**" stands for any number of
-// names, and for at least one where the pattern ends in it. Symlinks are followed where the pattern goes on below them, but not by
-// "**". Names that start with a dot match like others.
+// names, and for at least one where the pattern ends in it. Symlinks are followed
+// on the way to the first name with a wildcard, and not from there on: no entry is
+// found by two paths. Names that start with a dot match like others.
 func Glob(ctx context.Context, t tree.Tree, pattern string) ([]string, error) {
 	for name := range strings.SplitSeq(pattern, "/") {
 		if _, err := path.Match(name, ""); err != nil {
 			return nil, &fs.PathError{Op: "glob", Path: pattern, Err: err}
 		}
 	}
-	var names []string
-	if clean := path.Clean("/" + pattern); clean != "/" {
-		names = strings.Split(clean[1:], "/")
+	clean := path.Clean("/" + pattern)
+	if clean == "/" {
+		return []string{"/"}, nil
 	}
-	g := &globber{ctx: ctx, root: t, found: map[string]bool{}, seen: map[visit]bool{}}
-	if err := g.walk("/", names); err != nil {
+	at, names := "/", strings.Split(clean[1:], "/")
+	for len(names) > 1 && !isMatcher(names[0]) {
+		at, names = path.Join(at, names[0]), names[1:]
+	}
+	r, err := tree.Resolve(ctx, t, at, tree.FollowAll)
+	if errors.Is(err, tree.ErrLoop) || errors.Is(err, tree.ErrName) || tree.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	out := make([]string, 0, len(g.found))
-	for p := range g.found {
-		out = append(out, p)
+	dir, ok := r.Entry.(tree.Tree)
+	if !ok {
+		return nil, nil
 	}
-	slices.Sort(out)
-	return out, nil
+	g := &globber{ctx: ctx, found: map[string]bool{}, seen: map[visit]bool{}}
+	if err := g.walk(at, dir, names); err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(g.found)), nil
 }
+
+// isMatcher tells whether a name of a pattern is more than itself.
+func isMatcher(name string) bool { return strings.ContainsAny(name, `*?[\`) }
 
 type globber struct {
 	ctx   context.Context // of the one call of Glob that made it
-	root  tree.Tree
 	found map[string]bool
 	seen  map[visit]bool // so that several "**" cost no more than one each
 }
@@ -52,40 +68,26 @@ type visit struct {
 	left int
 }
 
-// walk matches what lies below a directory with the names that are left.
-func (g *globber) walk(at string, names []string) error {
-	if len(names) == 0 {
-		g.found[at] = true
-		return nil
-	}
+// walk matches what a directory holds with the names that are left.
+func (g *globber) walk(at string, dir tree.Tree, names []string) error {
 	v := visit{at, len(names)}
 	if g.seen[v] {
 		return nil
 	}
 	g.seen[v] = true
-	r, err := tree.Resolve(g.ctx, g.root, at, tree.FollowAll)
-	if errors.Is(err, tree.ErrLoop) || tree.IsNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	dir, ok := r.Entry.(tree.Tree)
-	if !ok {
-		return nil
-	}
-	if names[0] == "**" {
-		if len(names) > 1 {
-			if err := g.walk(at, names[1:]); err != nil {
-				return err
-			}
-		}
-	} else if !hasWildcard(names[0]) {
-		_, ok, err := dir.Get(g.ctx, names[0])
+	name, rest := names[0], names[1:]
+	if !isMatcher(name) {
+		e, ok, err := dir.Get(g.ctx, name)
 		if err != nil || !ok {
 			return err
 		}
-		return g.walk(path.Join(at, names[0]), names[1:])
+		return g.child(path.Join(at, name), e, rest)
+	}
+	deep := name == "**"
+	if deep && len(rest) > 0 { // it stands for no name
+		if err := g.walk(at, dir, rest); err != nil {
+			return err
+		}
 	}
 	for c, err := range dir.All(g.ctx) {
 		if err == nil {
@@ -95,22 +97,29 @@ func (g *globber) walk(at string, names []string) error {
 			return err
 		}
 		below := path.Join(at, c.Name)
-		if names[0] == "**" {
-			if len(names) == 1 {
-				g.found[below] = true
+		if sub, isTree := c.Entry.(tree.Tree); deep && isTree {
+			if err := g.walk(below, sub, names); err != nil {
+				return err
 			}
-			if c.Entry.Kind() == tree.KindDirectory {
-				if err := g.walk(below, names); err != nil {
-					return err
-				}
-			}
-			continue
 		}
-		if ok, _ := path.Match(names[0], c.Name); ok {
-			if err := g.walk(below, names[1:]); err != nil {
+		if ok, _ := path.Match(name, c.Name); ok && (!deep || len(rest) == 0) {
+			if err := g.child(below, c.Entry, rest); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// child goes on with an entry that a name matched.
+func (g *globber) child(at string, e tree.Entry, rest []string) error {
+	if len(rest) == 0 {
+		g.found[at] = true
+		return nil
+	}
+	sub, isTree := e.(tree.Tree)
+	if !isTree {
+		return nil
+	}
+	return g.walk(at, sub, rest)
 }

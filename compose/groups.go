@@ -45,6 +45,16 @@ func (p *planner) land(l *tree.Link, to string) {
 	p.links[l] = append(p.links[l], landing{to, len(p.placements)})
 }
 
+// landBelow lands all names of a directory that are one inode with a name in it:
+// any of them may be the one that is left in the end.
+func (p *planner) landBelow(l *tree.Link, t tree.Tree, name, to string) error {
+	names, err := t.LinkGroup(p.ctx, name)
+	for _, n := range names {
+		p.land(l, path.Join(to, n))
+	}
+	return err
+}
+
 // link makes one inode of the names that were one in the source and are still
 // what they were placed as.
 func (p *planner) link() {

@@ -16,8 +16,9 @@ import (
 // mutation is an error that somebody could make in the code, and the test that
 // is there to notice.
 type mutation struct {
-	title, file, test string
-	old, new          string
+	title, file string
+	dir, test   string // of the test
+	old, new    string
 }
 
 // readMutations reads testdata/mutations.txt.
@@ -36,9 +37,12 @@ func readMutations(t *testing.T) []mutation {
 		a := txtar.Parse([]byte(body))
 		file, test, ok := strings.Cut(strings.TrimSpace(string(a.Comment)), " caught by ")
 		if !ok || len(a.Files) != 2 {
-			t.Fatalf("%s: want FILE caught by TEST, old and new", title)
+			t.Fatalf("%s: want FILE caught by [FOLDER] TEST, old and new", title)
 		}
-		m := mutation{title: title, file: file, test: test, old: string(a.Files[0].Data), new: string(a.Files[1].Data)}
+		m := mutation{title: title, file: file, dir: "compose", test: test, old: string(a.Files[0].Data), new: string(a.Files[1].Data)}
+		if dir, name, elsewhere := strings.Cut(test, " "); elsewhere {
+			m.dir, m.test = dir, name
+		}
 		m.old, m.new = strings.TrimRight(m.old, "\n"), strings.TrimRight(m.new, "\n")
 		out = append(out, m)
 	}
@@ -85,18 +89,19 @@ func TestEveryMutationIsCaught(t *testing.T) {
 			if err := os.WriteFile(list, overlay, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			caught(t, list, m.test)
+			caught(t, list, m.dir, m.test)
 		})
 	}
 }
 
 // caught runs a test with replaced files as the default run would, and fails
 // unless it is built and fails.
-func caught(t *testing.T, overlay, test string) {
+func caught(t *testing.T, overlay, dir, test string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-overlay", overlay, "-run", "^"+test+"$", "-timeout", "4m", ".")
+	cmd.Dir = filepath.Join("..", dir)
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "INLAY_LONG=") {
 			cmd.Env = append(cmd.Env, e)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -18,6 +19,7 @@ type planner struct {
 	o     Options
 	draft *tree.Draft
 	journal
+	into        []string // the directories that are being copied into, from the root of the copy on
 	overwritten []string // paths that ExistingForbid forbids
 	links       map[*tree.Link][]landing
 	several     bool  // files go into the destination
@@ -196,6 +198,9 @@ func (p *planner) place(at spot, name, from string, e tree.Entry, link *tree.Lin
 	if to == "/" {
 		return fmt.Errorf("a %s cannot take the place of the root", e.Kind())
 	}
+	if isDirectory(was) && slices.ContainsFunc(p.into, func(into string) bool { return within(into, to) }) {
+		return fmt.Errorf("%s leads to %s: %w", path.Join(p.into[len(p.into)-1], name), to, errIntoItself)
+	}
 	if ok {
 		p.overwrite(to)
 	}
@@ -237,7 +242,9 @@ func (p *planner) placeTree(at spot, name, from string, t tree.Tree, g groups, h
 		p.overwrite(to)
 	}
 	for rest, l := range g.outside() {
-		p.land(l, path.Join(to, rest))
+		if err := p.landBelow(l, t, rest, to); err != nil {
+			return err
+		}
 	}
 	p.note(Placement{Action: Graft, From: from, To: to, Entry: t, Hops: hops, Replaced: was})
 	at.dir.Put(name, t)
@@ -274,6 +281,8 @@ func (p *planner) merge(at spot, from string, t tree.Tree, g groups) error {
 	if err != nil {
 		return err
 	}
+	p.into = append(p.into, at.path)
+	defer func() { p.into = p.into[:len(p.into)-1] }()
 	done, err := p.mergeWide(at, from, t, links)
 	if done || err != nil {
 		return err

@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"path"
 	"strings"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -42,8 +41,18 @@ func (p *planner) mergeWide(at spot, from string, t tree.Tree, links tree.LinkVi
 		}
 	}
 	for rest, l := range links.Paths() {
-		if name, _, _ := strings.Cut(rest, "/"); kept[name] == nil {
-			p.land(l, path.Join(at.path, rest))
+		name, below, _ := strings.Cut(rest, "/")
+		if kept[name] != nil {
+			continue
+		}
+		e, _, err := t.Get(p.ctx, name)
+		if err != nil {
+			return false, err
+		}
+		if sub, isTree := e.(tree.Tree); !isTree {
+			p.land(l, at.child(name))
+		} else if err := p.landBelow(l, sub, below, at.child(name)); err != nil {
+			return false, err
 		}
 	}
 	p.note(Placement{Action: Fill, From: from, To: at.path, Entry: t})

@@ -1,13 +1,11 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,64 +15,15 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// buildkit is a daemon of the test's own: $INLAY_TEST_BUILDKIT is a directory
-// with buildkitd, buildctl and runc, which `scripts/test --long` builds.
-type buildkit struct {
-	dir, socket string
-	bin         string
-}
-
-func startBuildkit(t *testing.T) *buildkit {
-	t.Helper()
-	bin := os.Getenv("INLAY_TEST_BUILDKIT")
-	if bin == "" {
-		t.Skip("INLAY_TEST_BUILDKIT names no directory with buildkitd: scripts/test --long builds one")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("buildkitd needs root here")
-	}
-	dir, err := os.MkdirTemp("/var/tmp", "inlay-buildkit-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	b := &buildkit{dir: dir, socket: "unix://" + filepath.Join(dir, "socket"), bin: bin}
-	var said bytes.Buffer
-	c := exec.Command(filepath.Join(bin, "buildkitd"), "--root", filepath.Join(dir, "state"), "--addr", b.socket,
-		"--oci-worker-net", "host", "--containerd-worker=false")
-	c.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
-	c.Stdout, c.Stderr = &said, &said
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGTERM)
-		c.Wait()
-	})
-	for range 300 {
-		if exec.Command(filepath.Join(bin, "buildctl"), "--addr", b.socket, "debug", "workers").Run() == nil {
-			return b
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("buildkitd does not answer:\n%s", said.String())
-	return nil
-}
-
 // build builds a Dockerfile and gives the image, or the tree of it, as a file.
-func (b *buildkit) build(t *testing.T, context, dockerfile, output, name string) string {
+func (d *daemon) build(t *testing.T, context, dockerfile, output, name string) string {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(b.dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(d.dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(b.dir, name)
-	c := exec.Command(filepath.Join(b.bin, "buildctl"), "--addr", b.socket, "build", "--frontend", "dockerfile.v0",
-		"--local", "context="+context, "--local", "dockerfile="+b.dir, "--output", "type="+output+",dest="+out)
+	out := filepath.Join(d.dir, name)
+	c := exec.Command(filepath.Join(d.bin, "buildctl"), "--addr", d.socket, "build", "--frontend", "dockerfile.v0",
+		"--local", "context="+context, "--local", "dockerfile="+d.dir, "--output", "type="+output+",dest="+out)
 	if said, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("buildctl: %v\n%s", err, said)
 	}
@@ -113,7 +62,7 @@ func listing(t *testing.T, tr tree.Tree) map[string]string {
 }
 
 func TestLayersOfBuildKitReadAsTheTreeThatItExports(t *testing.T) {
-	b := startBuildkit(t)
+	d := sharedDaemon(t)
 	busybox, err := os.ReadFile("/bin/busybox")
 	if err != nil {
 		t.Skip("no /bin/busybox: apt-get install busybox-static")
@@ -125,6 +74,10 @@ func TestLayersOfBuildKitReadAsTheTreeThatItExports(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(p, []byte(body), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		// Whole seconds: the tar that BuildKit exports rounds, its layers cut.
+		if err := os.Chtimes(p, time.Unix(1_000_000_000, 0), time.Unix(1_000_000_000, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,8 +118,8 @@ func TestLayersOfBuildKitReadAsTheTreeThatItExports(t *testing.T) {
 				}
 				return listing(t, tr)
 			}
-			want := read("tar:" + b.build(t, src, dockerfile, "tar", "out.tar"))
-			got := read("oci-archive:" + b.build(t, src, dockerfile, "oci", "out.oci.tar"))
+			want := read("tar:" + d.build(t, src, dockerfile, "tar", "out.tar"))
+			got := read("oci-archive:" + d.build(t, src, dockerfile, "oci", "out.oci.tar"))
 			for p := range want {
 				if got[p] != want[p] {
 					t.Errorf("%s is %q, BuildKit says %q", p, got[p], want[p])

@@ -63,7 +63,8 @@ func TestLayersOfUmociAreReadAsTheirDifference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := makeImage(t, [][]byte{writeLayer(t, m, whole(lower), nil)})
+	image := t.TempDir()
+	makeImage(t, image, [][]byte{writeLayer(t, m, whole(lower), nil)})
 	bundle := filepath.Join(t.TempDir(), "bundle")
 	run(t, nil, "umoci", "unpack", "--image", image+":x", bundle)
 	root := filepath.Join(bundle, "rootfs")

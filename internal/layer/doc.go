@@ -16,11 +16,11 @@
 //     what its own layer adds, wherever in the tar it stands. Other names that
 //     start with ".wh..wh." are leftovers of AUFS and mean nothing, except that
 //     hardlinks may lead to files in ".wh..wh.plnk".
-//   - A later entry for a name replaces an earlier one with all below it, except
-//     that a directory is laid over a directory.
+//   - A later entry for a name replaces an earlier one with all below it, markers
+//     too, except that a directory is laid over a directory.
 //   - A parent without an entry is a directory of which nothing is said: where
-//     the layers below have a directory, its attributes stay; a symlink is
-//     replaced.
+//     the layers below have a directory that the layer does not hide, its
+//     attributes stay; a symlink is replaced.
 //   - A hardlink leads to the name as the layer had it before; if there was none
 //     then to the one that comes later; if there is none at all then to the one
 //     of the layers below.

@@ -17,6 +17,7 @@ type copier struct {
 	FS
 	compose.Options
 	out    *treetest.Outcome
+	into   []string                          // the directories that are being copied into
 	src    FS                                // all of the source
 	inodes map[*treetest.Item]*treetest.Item // of the source, to those of the copy
 }
@@ -30,11 +31,8 @@ func (c *copier) from(src FS) *copier {
 func (c *copier) copy(given []string, to string) {
 	var from, at []string
 	for _, p := range given {
-		found := []string{p}
-		if isPattern(p) {
-			found = c.src.glob(p)
-			need(len(found) > 0 || c.AllowEmpty, treetest.Missing)
-		}
+		found := c.src.expand(p)
+		need(len(found) > 0 || c.AllowEmpty, treetest.Missing)
 		from = append(from, found...)
 	}
 	for _, p := range from {
@@ -93,6 +91,7 @@ func (c *copier) parents(p string) {
 
 // set makes p stand for n; what stood there is gone with all that it held.
 func (c *copier) set(p string, n *treetest.Item) {
+	need(!slices.ContainsFunc(c.into, func(dir string) bool { return within(dir, p) }), treetest.Refused)
 	if was := c.FS[p]; was != nil {
 		c.out.Forbidden = append(c.out.Forbidden, p)
 		if was.Kind != n.Kind {
@@ -132,9 +131,11 @@ func (c *copier) put(src FS, from, p string, root bool) {
 
 // contents copies what the directory from holds into the directory p.
 func (c *copier) contents(src FS, from, p string) {
+	c.into = append(c.into, p)
 	for _, child := range src.children(from) {
 		c.put(src, child, path.Join(p, path.Base(child)), false)
 	}
+	c.into = c.into[:len(c.into)-1]
 }
 
 // merge lays the source over the file system, its root's attributes too.

@@ -12,11 +12,7 @@ import (
 func (f FS) removeAll(patterns []string) {
 	was := maps.Clone(f)
 	for _, p := range patterns {
-		found := []string{p}
-		if isPattern(p) {
-			found = was.glob(p)
-		}
-		for _, q := range found {
+		for _, q := range was.expand(p) {
 			at := ""
 			why := try(func() { at = f.resolve(q, false) })
 			need(why == "" || why == treetest.Missing || why == treetest.NotDir, why)
@@ -70,17 +66,9 @@ func (c *copier) hardlink(target, at string) {
 func (c *copier) setAttr(paths []string, shallow bool) {
 	inodes := map[*treetest.Item]bool{}
 	for _, p := range paths {
-		found := []string{}
-		if isPattern(p) {
-			for _, q := range c.glob(p) {
-				found = append(found, c.resolve(q, false))
-			}
-		} else {
-			at := c.resolve(p, true)
+		for _, q := range c.expand(p) {
+			at := c.resolve(q, !isPattern(p)) // what a pattern finds is not followed
 			need(c.FS[at] != nil, treetest.Missing)
-			found = append(found, at)
-		}
-		for _, at := range found {
 			inodes[c.FS[at]] = true
 			for _, q := range c.below(at) {
 				inodes[c.FS[q]] = inodes[c.FS[q]] || !shallow

@@ -69,9 +69,7 @@ func (f FS) paths(ok func(p string) bool) (out []string) {
 	return out
 }
 
-func within(p, dir string) bool {
-	return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/")
-}
+func within(p, dir string) bool { return p == dir || dir == "/" || strings.HasPrefix(p, dir+"/") }
 
 func (f FS) below(dir string) []string {
 	return f.paths(func(p string) bool { return p != dir && within(p, dir) })
@@ -82,9 +80,7 @@ func (f FS) children(dir string) []string {
 }
 
 // same gives all names of an inode.
-func (f FS) same(n *treetest.Item) []string {
-	return f.paths(func(p string) bool { return f[p] == n })
-}
+func (f FS) same(n *treetest.Item) []string { return f.paths(func(p string) bool { return f[p] == n }) }
 
 // remove takes p away, with all that is below it.
 func (f FS) remove(p string) {
@@ -149,44 +145,49 @@ func (f FS) leadsToDir(p string) (at string, ok bool) {
 	return at, why == "" && f.isDir(at)
 }
 
-func isPattern(p string) bool { return strings.ContainsAny(p, `*?[\`) }
+func isPattern(p string) bool { return strings.ContainsAny(p, `*?[`) }
 
-// glob gives the paths that match a pattern, in bytewise order.
+// expand gives the paths that a path or a pattern stands for.
+func (f FS) expand(p string) []string {
+	if isPattern(p) {
+		return f.glob(p)
+	}
+	return []string{p}
+}
+
+// glob gives the paths that match a pattern, in bytewise order. Symlinks are
+// followed before the first wildcard, and not from there on.
 func (f FS) glob(pattern string) []string {
-	names := strings.Split(clean(pattern)[1:], "/")
+	at, names := "/", strings.Split(clean(pattern)[1:], "/")
 	for _, n := range names {
 		_, err := path.Match(n, "")
 		need(err == nil, treetest.Refused)
 	}
+	for len(names) > 1 && !strings.ContainsAny(names[0], `*?[\`) {
+		at, names = path.Join(at, names[0]), names[1:]
+	}
 	found := map[string]bool{}
-	f.match("/", names, found)
+	if dir, ok := f.leadsToDir(at); ok {
+		for _, p := range f.below(dir) {
+			if rel := strings.TrimPrefix(p[len(dir):], "/"); match(names, strings.Split(rel, "/")) {
+				found[path.Join(at, rel)] = true
+			}
+		}
+	}
+	if names[0] == "" {
+		found["/"] = true
+	}
 	return slices.Sorted(maps.Keys(found))
 }
 
-// match finds what the names of a pattern match at and below p.
-func (f FS) match(p string, names []string, found map[string]bool) {
-	if len(names) == 0 || names[0] == "" {
-		found[p] = true
-		return
+// match tells whether the names of a path match those of a pattern.
+func match(pattern, names []string) bool {
+	if len(pattern) == 0 || len(names) == 0 {
+		return len(pattern) == len(names)
 	}
-	at, ok := f.leadsToDir(p)
-	if !ok {
-		return
+	if pattern[0] == "**" {
+		return len(pattern) == 1 || match(pattern[1:], names) || match(pattern, names[1:])
 	}
-	deep := names[0] == "**"
-	if deep && len(names) > 1 {
-		f.match(p, names[1:], found) // it stands for no name
-	}
-	for _, child := range f.children(at) {
-		q := path.Join(p, path.Base(child))
-		if ok, _ := path.Match(names[0], path.Base(child)); ok && !deep {
-			f.match(q, names[1:], found)
-		}
-		if deep && len(names) == 1 {
-			found[q] = true
-		}
-		if deep && f.isDir(child) {
-			f.match(q, names, found)
-		}
-	}
+	ok, _ := path.Match(pattern[0], names[0])
+	return ok && match(pattern[1:], names[1:])
 }

@@ -2,7 +2,9 @@ package treetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +27,7 @@ func Write(l Listing, dir string) error {
 		if i.Same != "" {
 			continue
 		}
-		if err := i.setAttr(filepath.Join(dir, i.Path)); err != nil {
+		if err := i.SetAttr(filepath.Join(dir, i.Path)); err != nil {
 			return fmt.Errorf("write %s: %w", i.Path, err)
 		}
 	}
@@ -37,9 +39,18 @@ func (i Item) write(dir string) error {
 	if i.Same != "" {
 		return os.Link(filepath.Join(dir, i.Same), p)
 	}
+	if err := i.Create(p); i.Path != "/" || !os.IsExist(err) {
+		return err
+	}
+	return nil
+}
+
+// Create makes the entry at a path of this machine, for its owner alone, and
+// without attributes. Nothing must be there.
+func (i Item) Create(p string) error {
 	switch i.Kind {
 	case tree.KindDirectory:
-		return os.MkdirAll(p, 0o700)
+		return os.Mkdir(p, 0o700)
 	case tree.KindSymlink:
 		return os.Symlink(i.Target, p)
 	case tree.KindCharDevice:
@@ -57,7 +68,9 @@ func (i Item) write(dir string) error {
 	return os.WriteFile(p, []byte(i.Text), 0o600)
 }
 
-func (i Item) setAttr(p string) error {
+// SetAttr gives what stands at a path of this machine the item's attributes. It
+// takes no extended attributes away.
+func (i Item) SetAttr(p string) error {
 	if err := os.Lchown(p, int(i.Attr.UID), int(i.Attr.GID)); err != nil {
 		return err
 	}
@@ -122,7 +135,9 @@ func (r *reader) read(at string) error {
 		return err
 	}
 	for _, n := range names {
-		if err := r.read(filepath.Join(at, n.Name())); err != nil {
+		// Overlayfs lists whiteouts in a directory that it does not merge, though
+		// there is nothing of that name.
+		if err := r.read(filepath.Join(at, n.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // Case draws an operation and the trees that it works on.
@@ -73,7 +76,12 @@ func (s *Source) copyCase(c *Case, o Limits) {
 	if s.one(5) {
 		c.Options.Exclude = s.patterns()
 	}
-	c.Options.Gitignore = s.one(6)
+	if c.Options.Gitignore = s.one(6); c.Options.Gitignore && c.Src.Find("/.gitignore") == nil {
+		text := pick(s, gitignores)
+		i := Item{Path: "/.gitignore", Kind: tree.KindFile, Attr: defaults(tree.KindFile), Text: text, Size: int64(len(text)), Content: digest.Of([]byte(text))}
+		c.Src = append(slices.Clone(c.Src), i)
+		c.Src.Sort()
+	}
 }
 
 func (s *Source) existing(c *Case) {
@@ -109,8 +117,11 @@ func (s *Source) patterns() []string {
 		case 5:
 			p = "/" + p + "/**"
 		}
-		if len(out) > 0 && s.one(3) {
+		if n := len(out); n > 0 && s.one(2) {
 			p = "!" + p
+			if last := out[n-1]; s.one(2) && !strings.HasPrefix(last, "!") {
+				p = "!" + last + "/" + pick(s, usualNames) // something in what the last one is about
+			}
 		}
 		out = append(out, p)
 	}
@@ -159,6 +170,9 @@ func (s *Source) paths(l Listing, n int, wild bool) []string {
 // literal draws a path with nothing in it that makes it a pattern.
 func (s *Source) literal(l Listing) string {
 	p := s.path(l)
+	if !strings.ContainsAny(p, "*?[") {
+		return p
+	}
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p)
 }
 
@@ -201,5 +215,29 @@ func (s *Source) edited(l Listing, o Limits) Listing {
 		g.hardlink()
 	}
 	g.list.Sort()
+	if s.one(2) {
+		g.regroup()
+	}
 	return g.list
+}
+
+// regroup makes hardlink groups others, and changes nothing else.
+func (g *generator) regroup() {
+	n, m := g.n(len(g.list)), g.n(len(g.list))
+	a, b := &g.list[n], &g.list[m]
+	switch {
+	case a.Same != "":
+		a.Same = ""
+	case n != m && a.Kind != tree.KindDirectory && b.Same == "":
+		alike := *b
+		if alike.Path = a.Path; alike == *a {
+			a.Same = b.Path
+			for i := range g.list {
+				if g.list[i].Same == a.Path {
+					g.list[i].Same = b.Path
+				}
+			}
+		}
+	}
+	g.list.Sort()
 }

@@ -36,6 +36,9 @@ func (s *Source) Listing(o Limits) Listing {
 		g.merged()
 	case 3:
 		g.chain(pick(s, []int{3, 40, 41}))
+	case 4: // a symlink to what another tree may bring, and nothing else
+		g.add(Item{Path: "/" + pick(s, usualNames), Kind: tree.KindSymlink, Attr: defaults(tree.KindSymlink), Target: pick(s, usualNames)})
+		return g.list
 	}
 	g.fill("/", 3)
 	if s.one(40) {

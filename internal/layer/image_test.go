@@ -4,85 +4,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/containerd/containerd/v2/pkg/archive"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/internal/layer"
 	"github.com/inlaybuild/inlay/tree"
-	"golang.org/x/sys/unix"
 )
 
-// unpackers make a directory of layers, the lowest first.
-var unpackers = map[string]func(t *testing.T, layers [][]byte) string{
-	"containerd":            unpackContainerd,
-	"containerd on overlay": unpackOverlay,
-	"umoci":                 unpackUmoci,
-}
-
-func unpackContainerd(t *testing.T, layers [][]byte) string {
-	root := t.TempDir()
-	for _, l := range layers {
-		if _, err := archive.Apply(t.Context(), root, bytes.NewReader(l)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
-
-// unpackOverlay does as containerd does on its overlay snapshotter: each layer
-// goes into an upper directory, of which the parents are the ones before.
-func unpackOverlay(t *testing.T, layers [][]byte) string {
-	dir := t.TempDir()
-	var lowers []string
-	for i, l := range layers {
-		upper := filepath.Join(dir, fmt.Sprint(i))
-		if err := os.Mkdir(upper, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		opts := []archive.ApplyOpt{archive.WithConvertWhiteout(archive.OverlayConvertWhiteout)}
-		if len(lowers) > 0 {
-			opts = append(opts, archive.WithParents(lowers))
-		}
-		if _, err := archive.Apply(t.Context(), upper, bytes.NewReader(l), opts...); err != nil {
-			t.Fatal(err)
-		}
-		lowers = slices.Insert(lowers, 0, upper)
-	}
-	root := filepath.Join(dir, "root")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if len(lowers) == 1 {
-		return lowers[0]
-	}
-	if err := unix.Mount("overlay", root, "overlay", unix.MS_RDONLY, "lowerdir="+strings.Join(lowers, ":")); err != nil {
-		t.Skipf("overlay cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return root
-}
-
-func unpackUmoci(t *testing.T, layers [][]byte) string {
-	image := makeImage(t, layers)
-	root := filepath.Join(t.TempDir(), "root")
-	run(t, nil, "umoci", "raw", "unpack", "--image", image+":x", root)
-	return root
-}
-
-// makeImage makes an OCI layout of the layers, tagged x.
-func makeImage(t *testing.T, layers [][]byte) string {
+// makeImage makes an OCI layout of the layers, tagged x, in a directory.
+func makeImage(t *testing.T, image string, layers [][]byte) {
 	needTool(t, "umoci")
-	image := t.TempDir()
 	type object = map[string]any
 	blob := func(kind string, b []byte) object {
 		d := digest.Of(b)
@@ -120,7 +55,6 @@ func makeImage(t *testing.T, layers [][]byte) string {
 			t.Fatal(err)
 		}
 	}
-	return image
 }
 
 func writeLayer(t testing.TB, m *memory, cs tree.ChangeSet, base *tree.Tree) []byte {
@@ -203,43 +137,6 @@ func someChanges(m *memory) tree.ChangeSet {
 			"null-link": tree.Put{Entry: tree.Symlink{Attributes: tree.Attr{Mode: 0o777, ModTime: time}, Target: "null"}},
 		}),
 		Links: [][]string{{"/h1", "/usr/h2"}},
-	}
-}
-
-// Layers that are written are unpacked by others as apply says, root aside.
-func TestLayersAreUnpackedByOthersAsApplied(t *testing.T) {
-	m := newMemory()
-	base := readSample(t, m, sample{nanoseconds: true, longNames: true, xattrs: true, devices: true, bigIDs: true})
-	// These mean something to overlay.
-	d := tree.NewDraft(base)
-	d.Remove("zz")
-	usr, _, _ := base.Get(t.Context(), "usr")
-	u, _, _ := d.Dir(t.Context(), "usr")
-	a := usr.Attr()
-	a.Xattrs = a.Xattrs.Without("trusted.overlay.x")
-	u.SetAttr(a)
-	base, err := d.Tree(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cs := someChanges(m)
-	after, err := apply(t.Context(), base, cs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := withoutRoot(listTree(t, m, after))
-	lower := writeLayer(t, m, whole(base), nil)
-	for name, unpack := range unpackers {
-		t.Run(name+" with parents", func(t *testing.T) {
-			root := unpack(t, [][]byte{lower, writeLayer(t, m, cs, &base)})
-			same(t, want, withoutRoot(listDisk(t, root)))
-		})
-		t.Run(name+" with implied parents", func(t *testing.T) {
-			root := unpack(t, [][]byte{lower, writeLayer(t, m, cs, nil)})
-			// Containerd leaves the time of unpacking on parents without an entry.
-			implied := []string{`"/" `, `"/usr" `, `"/usr/bin" `}
-			same(t, without(want, implied...), without(listDisk(t, root), implied...))
-		})
 	}
 }
 
