@@ -39,6 +39,8 @@ type Left struct {
 	// Failed says why the process did not start, or found nothing to run; nil
 	// otherwise.
 	Failed *ExecError
+	// Stopped says why the process was ended from outside; nil if it was not.
+	Stopped error
 	// Tree is the tree as it was left.
 	Tree tree.Tree
 	// Changed is how many paths were added, replaced or removed.
@@ -59,6 +61,9 @@ func (l Left) Outcome() string {
 		how += ": " + f.Why.Text
 	case f.Reason != "":
 		how += ": " + f.Reason
+	}
+	if l.Stopped != nil {
+		how += ": " + l.Stopped.Error()
 	}
 	return how
 }

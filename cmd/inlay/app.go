@@ -17,6 +17,7 @@ import (
 // app is one run of the command: its streams and its global flags.
 type app struct {
 	stdin, stdout, stderr *os.File
+	interrupts            *interrupts
 
 	store      string
 	engine     string
@@ -47,6 +48,7 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
+	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {

@@ -53,7 +53,7 @@ type Streams struct {
 
 // Enter runs the process of a session, and gives what it left. Nothing is taken
 // from the cache, or put there; what it left stays in the store until it is
-// collected. That the process failed, or did not start, is no error.
+// collected. That the process failed, did not start or was stopped is no error.
 //
 // The terminal is not cleared, reset or switched. All that the process wrote is on
 // it when Enter returns, and the cursor at the start of a line.
@@ -68,46 +68,47 @@ func (e *Engine) Enter(ctx context.Context, s Session) (engine.Left, error) {
 		node:    graph.New(graph.Terminal{}, "shell", graph.New(graph.Scratch{}, "scratch")),
 		started: time.Now(),
 	}
-	x, err := step.specified(ctx, s)
+	x, err := step.stand(ctx, s)
 	if err != nil {
 		return engine.Left{}, err
 	}
-	left, err := x.enter(ctx, s)
-	if err != nil {
-		return left, ended(ctx, err)
-	}
-	return left, nil
+	return x.enter(ctx, s)
 }
 
-// specified gives what is to be run.
-func (s *step) specified(ctx context.Context, of Session) (*exec, error) {
-	var x *exec
-	var err error
+// stand gives the exec whose place the process of a session takes.
+func (s *step) stand(ctx context.Context, of Session) (x *exec, err error) {
 	if of.Spec != nil {
 		x, err = s.engine().again(ctx, s, of.In, *of.Spec)
 	} else {
-		x = &exec{step: s, in: []engine.Result{of.In}, op: graph.Exec{Args: []string{"/bin/sh"}}}
+		x = &exec{step: s, in: []engine.Result{of.In}, op: graph.Exec{Args: []string{usualShell}}}
 		err = x.specify()
 	}
 	if err != nil {
 		return nil, err
 	}
-	x.spec.Args = of.Args
-	if len(of.Args) > 0 {
-		return x, nil
-	}
-	if of.Lend {
+	return x, x.sit(ctx, of.Args, of.Lend)
+}
+
+// sit puts the command of a person in the place of the exec's own.
+func (x *exec) sit(ctx context.Context, args []string, lend bool) error {
+	switch {
+	case len(args) > 0:
+		x.spec.Args = args
+		return nil
+	case lend:
 		x.spec.Args = []string{path.Join(Lent, "sh")}
-		return x, nil
+		return nil
 	}
 	shell, err := x.shell(ctx)
 	x.spec.Args = []string{shell}
-	return x, err
+	return err
 }
+
+// usualShell is the shell that is taken to be there.
+const usualShell = "/bin/sh"
 
 // shell gives the shell of the user, if the tree has it.
 func (x *exec) shell(ctx context.Context) (string, error) {
-	const usual = "/bin/sh"
 	p, err := x.process(ctx, "/")
 	if err != nil {
 		return "", err
@@ -118,11 +119,11 @@ func (x *exec) shell(ctx context.Context) (string, error) {
 	}
 	shell := runtime.LoginShell(p.User.UID, strings.NewReader(string(passwd)))
 	if shell == "" {
-		return usual, nil
+		return usualShell, nil
 	}
 	r, err := tree.Resolve(ctx, x.in[0].Tree, shell, tree.FollowAll)
 	if err != nil || r.Entry == nil || r.Entry.Kind() != tree.KindFile || r.Entry.Attr().Mode&0o111 == 0 {
-		return usual, ctx.Err() // and what is wrong with that, if something is, will be said
+		return usualShell, ctx.Err() // and what is wrong with that, if something is, will be said
 	}
 	return shell, nil
 }
@@ -157,18 +158,22 @@ func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err erro
 			return left, err
 		}
 	}
-	p.Grace, p.Signals = grace, s.Streams.Signals
-	started := time.Now()
+	p.Ordinary, p.Grace, p.Signals = true, grace, s.Streams.Signals
+	began := time.Now()
 	exit, err := s.Streams.run(ctx, runtime.Config{Program: program, StateDir: e.stateDir(), Enter: roots.Enter}, p)
 	left = engine.Left{Args: x.spec.Args, ExitCode: exit.Code, Signal: exit.Signal, Took: exit.Elapsed, Tree: x.in[0].Tree}
+	if exit.Started.IsZero() {
+		left.Took = time.Since(began)
+	}
+	if err != nil && ctx.Err() != nil {
+		left.Stopped, err = context.Cause(ctx), nil
+		ctx = context.WithoutCancel(ctx) // what it left is kept all the same
+	}
 	if left.Failed, err = x.unstarted(ctx, p, exit, err); err != nil {
 		return left, err
 	}
 	if left.Failed != nil {
 		left.ExitCode = left.Failed.ExitCode
-	}
-	if exit.Started.IsZero() {
-		left.Took = time.Since(started)
 	}
 	return left, x.left(ctx, root, s, &left)
 }
@@ -199,7 +204,8 @@ func (x *exec) unstarted(ctx context.Context, p runtime.Process, exit runtime.Ex
 // left finds out what the process left, and keeps it.
 func (x *exec) left(ctx context.Context, root *checkout.Root, s Session, left *engine.Left) error {
 	e := x.engine()
-	if s.Unwatched || e.store.ReadOnly() && s.Keep == "" {
+	unwatched := s.Unwatched || left.Stopped != nil || e.store.ReadOnly()
+	if unwatched && s.Keep == "" {
 		return nil
 	}
 	sv, err := e.save(ctx)

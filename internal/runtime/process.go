@@ -23,6 +23,11 @@ type Process struct {
 	Stdout io.Writer // nil: discarded. An *os.File is handed over as it is
 	Stderr io.Writer // nil: discarded. With a Terminal, all output goes to Stdout
 
+	// Ordinary makes the process one like others. Otherwise it is the first of its
+	// pid namespace, as in a container: the kernel keeps all signals from it that it
+	// has no handler for, such as what ^C sends, and orphans are its to wait for.
+	Ordinary bool
+
 	Terminal *Terminal // nil: none; otherwise standard input and output are a new terminal
 
 	Hostname   string   // default "inlay"

@@ -141,3 +141,38 @@ func TestSignalsArePassedOn(t *testing.T) {
 		t.Errorf("%v, %v, %q", exit, err, out.String())
 	}
 }
+
+// The first process of a pid namespace hears only what it has a handler for: that
+// would be a sleep that ^C does not end.
+func TestAnOrdinaryProcessIsEndedBySignalsAndOrphansAreWaitedFor(t *testing.T) {
+	e := newEnv(t)
+	for _, onTerminal := range []bool{true, false} {
+		signals := make(chan syscall.Signal, 1)
+		var out writer
+		out.on = func(s string) {
+			if strings.HasSuffix(s, "ready\n") {
+				signals <- syscall.SIGINT
+			}
+		}
+		p := e.process("(sleep 0.05 &); sleep 0.2; cat /proc/[0-9]*/stat | grep -c ') Z '; echo ready; exec sleep 100")
+		p.Stdout, p.Signals, p.Ordinary = &out, signals, true
+		if onTerminal { // whose own signal it is
+			in, keys, err := os.Pipe()
+			must(t, err)
+			defer in.Close()
+			out.on = func(s string) {
+				if strings.HasSuffix(s, "ready\r\n") {
+					time.AfterFunc(100*time.Millisecond, func() { _, _ = keys.WriteString("\x03") })
+				}
+			}
+			p.Terminal, p.Stdin, p.Signals = &runtime.Terminal{}, in, nil
+		}
+		exit, err := runtime.Run(t.Context(), e.config, p)
+		if err != nil || exit.Signal != syscall.SIGINT || exit.Code != 130 || !strings.HasPrefix(out.String(), "0") {
+			t.Errorf("%v, %v, %q", exit, err, out.String())
+		}
+		if left := e.leftovers(); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	}
+}

@@ -66,6 +66,9 @@ func run(request *wire.Request) (report wire.Report, err error) {
 	started := time.Now()
 	report.StartedUnixNano = started.UnixNano()
 	go forward(signals)
+	if pid, err := process.Pid(); err == nil && !config.Namespaces.IsPrivate(configs.NEWPID) {
+		go reap(pid)
+	}
 	releaseStreams()
 	detach(request.State)
 	state, err := process.Wait()

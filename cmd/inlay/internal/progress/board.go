@@ -16,6 +16,7 @@ type board struct {
 	count int
 	steps map[int]*step // by the run's numbers
 	order []*step
+	lent  bool // a process has the terminal
 }
 
 // step is one step, or things that are no step.

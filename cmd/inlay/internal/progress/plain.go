@@ -57,6 +57,10 @@ func (p *plain) Event(ev engine.Event) {
 		p.warn(p.board.replaced(e))
 	case engine.LeftOut:
 		p.warn(leftOut(e))
+	case engine.TerminalOpened:
+		p.warn(p.board.opened(e))
+	case engine.TerminalClosed:
+		p.warn(p.board.closed(e))
 	}
 }
 
@@ -85,6 +89,9 @@ func (p *plain) announce(s *step) {
 func (p *plain) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.board.lent {
+		return
+	}
 	now := p.board.now()
 	for _, s := range p.board.order {
 		wait := often
