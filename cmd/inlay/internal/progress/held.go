@@ -52,24 +52,26 @@ func (h *held) Event(ev engine.Event) {
 	h.Display.Event(ev)
 }
 
-// opened writes what is opened; "" for what is no step, whose user knows.
-func (b *board) opened(e engine.TerminalOpened) string {
+// opened gives a step and a line of what it opens; nil for what is no step, whose
+// user knows.
+func (b *board) opened(e engine.TerminalOpened) (*step, string) {
 	b.lent = true
 	if e.Step < 0 {
-		return ""
+		return nil, ""
 	}
 	s := b.of(e.Step)
-	return fmt.Sprintf("%s%s: %s, until it ends", s.name(), s.call, show.Clean(strings.Join(e.Args, " "), false))
+	return s, s.call + ": " + show.Clean(strings.Join(e.Args, " "), false) + ", until it ends"
 }
 
-// closed writes how what was opened ended; "" for what is no step.
-func (b *board) closed(e engine.TerminalClosed) string {
+// closed gives a step and a line of how what it opened ended; nil for what is no
+// step.
+func (b *board) closed(e engine.TerminalClosed) (*step, string) {
 	b.lent = false
 	if e.Step < 0 {
-		return ""
+		return nil, ""
 	}
 	s := b.of(e.Step)
-	text := s.name() + s.call + ": " + show.Clean(e.Left.Outcome(), false)
+	text := s.call + ": " + show.Clean(e.Left.Outcome(), false)
 	switch {
 	case e.Left.Changed == 0:
 	case e.Left.Kept:
@@ -77,5 +79,5 @@ func (b *board) closed(e engine.TerminalClosed) string {
 	default:
 		text += fmt.Sprintf("; what was changed is thrown away (%s)", show.Plural(e.Left.Changed, "path"))
 	}
-	return text
+	return s, text
 }

@@ -91,11 +91,12 @@ func (l *live) warn(text string) {
 	}
 }
 
-// note writes a line, if there is one, below which there are no live lines.
-func (l *live) note(text string) {
+// note writes a line of a step, if there is one, below which there are no live
+// lines.
+func (l *live) note(s *step, text string) {
 	l.erase()
-	if text != "" {
-		l.write(text)
+	if s != nil {
+		l.write("  " + text)
 	}
 }
 

@@ -58,9 +58,9 @@ func (p *plain) Event(ev engine.Event) {
 	case engine.LeftOut:
 		p.warn(leftOut(e))
 	case engine.TerminalOpened:
-		p.warn(p.board.opened(e))
+		p.note(p.board.opened(e))
 	case engine.TerminalClosed:
-		p.warn(p.board.closed(e))
+		p.note(p.board.closed(e))
 	}
 }
 
@@ -68,6 +68,13 @@ func (p *plain) Event(ev engine.Event) {
 func (p *plain) warn(text string) {
 	if text != "" {
 		fmt.Fprintln(p.w, text)
+	}
+}
+
+// note writes a line of a step, if there is one.
+func (p *plain) note(s *step, text string) {
+	if s != nil {
+		fmt.Fprintf(p.w, "%s%s\n", s.name(), text)
 	}
 }
 
