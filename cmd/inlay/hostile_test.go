@@ -45,7 +45,7 @@ func (s *sessions) start(args ...string) *client {
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = theirs, theirs, theirs
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	must(s.t, c.cmd.Start())
-	s.t.Cleanup(func() { _ = c.cmd.Process.Kill() // it has ended, most often })
+	s.t.Cleanup(func() { _ = c.cmd.Process.Kill() })
 	go c.read()
 	return c
 }

@@ -111,6 +111,9 @@ func (v *visit) say(left engine.Left, in engine.Result, watched bool) {
 		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n", show.Plural(left.Changed, "path"))
 		fmt.Fprintf(v.stderr, "    inlay diff %s %s\n", show.Quote(v.src), after)
 	}
+	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend {
+		fmt.Fprintf(v.stderr, "`inlay shell --with-shell %s` lends a shell\n", show.Quote(v.src))
+	}
 	if watched || left.ExitCode != 0 {
 		fmt.Fprintf(v.stderr, "inlay: %s\n", show.Clean(left.Outcome(), false))
 	}

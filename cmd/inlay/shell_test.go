@@ -23,7 +23,7 @@ func TestAShellThatIsGoneIsSaidToBe(t *testing.T) {
 	before := screen.settings()
 	screen.line("clear; echo before; inlay shell gone; echo code $?")
 	seen := screen.waitFor("\ncode 127\n")
-	want := "before\ninlay: exited with code 127 after "
+	want := "before\n`inlay shell --with-shell gone` lends a shell\ninlay: exited with code 127 after "
 	if !strings.Contains(seen, want) || !strings.Contains(seen, " ms: /bin/sh does not exist\ncode 127\n") {
 		t.Errorf("seen:\n%s", seen)
 	}
