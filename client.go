@@ -35,6 +35,10 @@ type Options struct {
 	Terminal embedded.Streams
 	// Events receives what happens while values are resolved; nil drops it.
 	Events engine.Sink
+	// Forget makes the store remember no runs. Otherwise each value that is
+	// resolved is one, which `inlay runs` lists, with its steps, their trees and
+	// logs.
+	Forget bool
 }
 
 // Open gives a client with an engine on this machine. There is no daemon: the
@@ -43,7 +47,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Terminal.Stdin == nil && o.Terminal.Stdout == nil {
 		o.Terminal = embedded.Streams{Stdin: os.Stdin, Stdout: os.Stdout}
 	}
-	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal})
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget})
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type app struct {
 type session struct {
 	*app
 	embedded *embedded.Engine
+	recorded *embedded.Run // what the client resolves
 	client   *inlay.Client
 }
 
@@ -64,13 +65,18 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return err
 	}
 	a.display = progress.New(mode, a.stderr, asked != "")
-	s := &session{app: a, embedded: e, client: inlay.NewClient(e, a.display)}
+	run := e.Begin(asked)
+	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, a.display)}
 	defer func() {
-		a.display.Close()
 		// The context may be over; what is closed must be closed all the same.
-		if cerr := s.client.Close(context.WithoutCancel(ctx)); err == nil {
+		cerr := run.End(ctx, err)
+		if e := s.client.Close(context.WithoutCancel(ctx)); cerr == nil {
+			cerr = e
+		}
+		if err == nil {
 			err = cerr
 		}
+		a.display.Close()
 	}()
 	return f(ctx, s)
 }

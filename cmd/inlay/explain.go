@@ -128,7 +128,7 @@ func cut(s string) string {
 // outcome writes how a run or a step ended.
 func outcome(state store.RunState, started, ended time.Time) string {
 	switch state {
-	case runs.Cached, runs.Canceled:
+	case runs.Cached, runs.Canceled, runs.Skipped, runs.Waiting:
 		return string(state)
 	case store.Running:
 		return "running, since " + started.Local().Format("15:04:05")

@@ -2,17 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/spf13/cobra"
 )
 
 const aboutShell = `Open a process in a tree, on a terminal of its own: the user's shell, or /bin/sh,
-or what is named behind --. It sees what a process of with-exec would see there.
+or what is named behind --. It sees what a process of with-exec would see there; in a
+step of a run (last@failed, last@3) what the step's own process saw: its environment,
+directory, user, mounts and secrets, which are read again.
 
 The screen is not cleared, reset or switched. All that the process printed stays,
 and a last line says how it ended. The exit code is the process' own; 127 if there
@@ -34,6 +39,7 @@ func (a *app) shellCommand() *cobra.Command {
 		Long:  aboutShell + sources,
 		Example: `  inlay shell debian:12
   inlay shell --keep patched debian:12
+  inlay shell last@failed
   inlay shell oci:out -- top
   inlay shell --with-shell oci:distroless
   echo 'dpkg -l | wc -l' | inlay shell debian:12`,
@@ -73,17 +79,48 @@ type visit struct {
 	lend          bool
 }
 
-// enter opens the process in the tree, and says how it ended.
+// enter opens the process in what SRC names.
 func (v *visit) enter(ctx context.Context) error {
+	p, err := place(v.src)
+	if err != nil {
+		return err
+	}
+	if p.Scheme == engine.SchemeStep {
+		return v.enterStep(ctx)
+	}
 	in, err := v.result(ctx, v.src, v.platform)
 	if err != nil {
 		return err
 	}
-	watched := progress.IsTerminal(v.stdin) && progress.IsTerminal(v.stdout)
+	return v.stand(ctx, in, nil)
+}
+
+// enterStep opens the process in what a step left, and as the step's own was run.
+func (v *visit) enterStep(ctx context.Context) error {
+	in, step, err := v.embedded.At(ctx, v.src)
+	if err != nil {
+		return err
+	}
+	if v.watched() {
+		v.display.Pause()
+		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), show.Clean(oneLine(step.Call), false), step.State)
+	}
+	return v.stand(ctx, in, step.Spec)
+}
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
+
+// watched tells whether a person is at both ends.
+func (a *app) watched() bool {
+	return progress.IsTerminal(a.stdin) && progress.IsTerminal(a.stdout)
+}
+
+// stand opens the process in a tree, and says how it ended.
+func (v *visit) stand(ctx context.Context, in engine.Result, spec *runs.Spec) error {
 	inside, signals, stop := v.interrupts.passing(ctx)
 	v.display.Event(engine.TerminalOpened{Step: -1, Args: v.args})
 	left, err := v.embedded.Enter(inside, embedded.Session{
-		In: in, Args: v.args, Lend: v.lend, Keep: v.keep, Unwatched: !watched,
+		In: in, Spec: spec, Args: v.args, Lend: v.lend, Keep: v.keep, Unwatched: !v.watched(),
 		Streams: embedded.Streams{Stdin: v.stdin, Stdout: v.stdout, Stderr: v.stderr, Signals: signals},
 	})
 	stop()
@@ -91,7 +128,7 @@ func (v *visit) enter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.say(left, in, watched)
+	v.say(left)
 	if left.ExitCode == 0 {
 		return nil
 	}
@@ -100,21 +137,42 @@ func (v *visit) enter(ctx context.Context) error {
 
 // say tells what a session left, and in a last line how it ended. Who is not
 // watched is told only of what went wrong.
-func (v *visit) say(left engine.Left, in engine.Result, watched bool) {
+func (v *visit) say(left engine.Left) {
 	v.display.Pause()
+	watched := v.watched()
+	src := show.Quote(v.src)
 	switch {
 	case v.keep != "" && watched:
-		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %s\n",
-			show.Plural(left.Changed, "path"), show.Quote(v.keep), show.Quote(v.src), show.Quote(v.keep))
+		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %[2]s\n", show.Plural(left.Changed, "path"), show.Quote(v.keep), src)
 	case left.Changed > 0 && watched:
-		after := left.Tree.Digest()
-		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n", show.Plural(left.Changed, "path"))
-		fmt.Fprintf(v.stderr, "    inlay diff %s %s\n", show.Quote(v.src), after)
+		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n    inlay diff %s %s\n",
+			show.Plural(left.Changed, "path"), src, left.Tree.Digest())
 	}
 	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend {
-		fmt.Fprintf(v.stderr, "`inlay shell --with-shell %s` lends a shell\n", show.Quote(v.src))
+		fmt.Fprintf(v.stderr, "`inlay shell --with-shell %s` lends a shell\n", src)
 	}
 	if watched || left.ExitCode != 0 {
 		fmt.Fprintf(v.stderr, "inlay: %s\n", show.Clean(left.Outcome(), false))
 	}
+}
+
+// onFailure opens a shell in what the step left that made a run fail. It gives the
+// error of that, whatever happened in the shell.
+func (s *session) onFailure(ctx context.Context, failed error) error {
+	name := s.recorded.Name()
+	if name == "" || ctx.Err() != nil {
+		return failed
+	}
+	v := visit{session: s, src: name + "@" + runs.FailedStep}
+	in, step, err := s.embedded.At(ctx, v.src)
+	if err != nil {
+		return failed // it is not that of a step
+	}
+	s.display.Pause()
+	fmt.Fprintf(s.stderr, "inlay: %s\n", show.Clean(oneLine(failed.Error()), false))
+	var exited exitError
+	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Clean(oneLine(err.Error()), false))
+	}
+	return failed
 }

@@ -53,8 +53,17 @@ type Options struct {
 	// their logs: see [runs.RunRecord]. A store that cannot be written remembers none.
 	Record bool
 	// Asked is what a run that is remembered was asked for, in the words of the
-	// user; "" is the call of the node.
+	// user; "" is the call of the node. See also [Engine.Begin].
 	Asked string
+	// KeepRuns and KeepLogs are how many runs, and how many bytes of logs, are
+	// kept: the oldest beyond that are forgotten at the end of a run, now and then.
+	// 0 is 100 runs and 1 GiB; a negative number is no limit.
+	KeepRuns int
+	KeepLogs int64
+	// LogLimit is how many bytes are kept of what a process says: the beginning
+	// and the end. 0 is [steplog.DefaultLimit], a negative number is no limit. The
+	// result has all of it.
+	LogLimit int64
 	// Epoch is the time, in seconds since 1970, of directories that copies have to
 	// make, and of what images say of their making. It is what SOURCE_DATE_EPOCH
 	// says elsewhere; nothing ever takes the time of day.

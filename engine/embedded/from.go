@@ -37,6 +37,8 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 			return engine.Result{}, fmt.Errorf("no tree %s in the store: %w", place.Path, err)
 		}
 		return treeResult(t), err
+	case engine.SchemeStep:
+		return s.fromStep(ctx, place.Path)
 	case engine.SchemeTar, engine.SchemeDir:
 		sv, err := e.save(ctx)
 		if err != nil {

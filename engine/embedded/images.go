@@ -42,9 +42,6 @@ func (e *Engine) Images(ctx context.Context) ([]ImageInfo, error) {
 			i = n.Images[0]
 		}
 		info := ImageInfo{Name: r.Name, Tree: i.Tree, Image: i.Manifest, Layers: len(i.Layers), Set: r.Time}
-		if i.Base != nil {
-			info.Image = nil // which is that of what it was made from
-		}
 		if info.Platforms, err = n.platforms(); err != nil {
 			return nil, err
 		}

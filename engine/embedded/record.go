@@ -8,6 +8,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
@@ -21,13 +22,7 @@ type imageRecord struct {
 	Layers   []image.Layer     `json:",omitempty"`
 	Manifest *image.Descriptor `json:",omitempty"` // nil for a tree that is no image
 	Origin   string            `json:",omitempty"` // the reference that it was pulled by
-	Base     *imageBase        `json:",omitempty"` // what the manifest's image is, if the tree is not its own but made from it
-}
-
-// imageBase is an image that a tree was made from.
-type imageBase struct {
-	Tree   digest.Digest
-	Config digest.Digest
+	Base     *runs.Base        `json:",omitempty"` // of a tree that was made from an image
 }
 
 // named is the body of a ref: the images that it stands for, of different
@@ -55,15 +50,24 @@ func (n named) roots() (store.Record, error) {
 	r.Blobs = append(r.Blobs, n.Beside...)
 	for _, i := range n.Images {
 		r.Trees = append(r.Trees, i.Tree)
+		if b := i.Base; b != nil {
+			r.Trees = append(r.Trees, b.Tree)
+			for _, l := range b.Layers {
+				r.Blobs = append(r.Blobs, l.Digest)
+			}
+			for _, d := range []*image.Descriptor{b.Image, b.Index} {
+				if d != nil {
+					r.Blobs = append(r.Blobs, d.Digest)
+				}
+			}
+			if b.Image != nil && !b.Config.IsZero() {
+				r.Blobs = append(r.Blobs, b.Config)
+			}
+		}
 		if i.Manifest == nil {
 			continue
 		}
-		config := digest.Of(i.Config)
-		if i.Base != nil {
-			config = i.Base.Config
-			r.Trees = append(r.Trees, i.Base.Tree)
-		}
-		r.Blobs = append(r.Blobs, i.Manifest.Digest, config)
+		r.Blobs = append(r.Blobs, i.Manifest.Digest, digest.Of(i.Config))
 		for _, l := range i.Layers {
 			r.Blobs = append(r.Blobs, l.Digest)
 		}
@@ -144,24 +148,15 @@ func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Res
 			Tree: t, Layers: r.Layers, Image: r.Manifest, Config: digest.Of(r.Config),
 			Index: n.Index, Origin: r.Origin,
 		}
-		if r.Base != nil {
-			if out.Base.Tree, err = tree.Load(ctx, e.source, r.Base.Tree); err != nil {
-				return engine.Result{}, err
-			}
-			out.Origin, out.Base.Config = out.Base.Tree, r.Base.Config
+	}
+	if b := r.Base; b != nil {
+		out.Base = engine.Base{Layers: b.Layers, Image: b.Image, Config: b.Config, Index: b.Index, Origin: b.Origin}
+		if out.Base.Tree, err = tree.Load(ctx, e.source, b.Tree); err != nil {
+			return engine.Result{}, err
 		}
+		out.Origin = out.Base.Tree // a root can be made from that of the image
 	}
 	return out, nil
-}
-
-// recordOf gives the record of a result, whose tree is d and in the store.
-func recordOf(r engine.Result, d digest.Digest) imageRecord {
-	i := imageRecord{Tree: d, Config: r.Config.Bytes()}
-	if b := r.Base; b.Image != nil {
-		i.Manifest, i.Layers, i.Origin = b.Image, b.Layers, b.Origin
-		i.Base = &imageBase{Tree: b.Tree.Digest(), Config: b.Config}
-	}
-	return i
 }
 
 // madeLayer is a layer that was made of a change set.

@@ -64,7 +64,7 @@ func (e *Engine) Enter(ctx context.Context, s Session) (engine.Left, error) {
 		}
 	}
 	step := &step{
-		run:     &run{engine: e, events: newEvents(nil), pending: map[*graph.Node]*pending{}},
+		run:     &run{history: newHistory(), engine: e, events: newEvents(nil)},
 		node:    graph.New(graph.Terminal{}, "shell", graph.New(graph.Scratch{}, "scratch")),
 		started: time.Now(),
 	}
@@ -109,7 +109,7 @@ const usualShell = "/bin/sh"
 
 // shell gives the shell of the user, if the tree has it.
 func (x *exec) shell(ctx context.Context) (string, error) {
-	p, err := x.process(ctx, "/")
+	p, err := x.describe(ctx, "/")
 	if err != nil {
 		return "", err
 	}
@@ -146,7 +146,7 @@ func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err erro
 		return left, err
 	}
 	m.add(root)
-	p, err := x.process(ctx, root.Path)
+	p, err := x.describe(ctx, root.Path)
 	if err != nil {
 		return left, err
 	}
@@ -175,7 +175,7 @@ func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err erro
 	if left.Failed != nil {
 		left.ExitCode = left.Failed.ExitCode
 	}
-	return left, x.left(ctx, root, s, &left)
+	return left, x.remains(ctx, root, s, &left)
 }
 
 // grace is how long a process is given to end when its session is stopped.
@@ -201,8 +201,8 @@ func (x *exec) unstarted(ctx context.Context, p runtime.Process, exit runtime.Ex
 	return fail, nil
 }
 
-// left finds out what the process left, and keeps it.
-func (x *exec) left(ctx context.Context, root *checkout.Root, s Session, left *engine.Left) error {
+// remains finds out what the process left, and keeps it.
+func (x *exec) remains(ctx context.Context, root *checkout.Root, s Session, left *engine.Left) error {
 	e := x.engine()
 	unwatched := s.Unwatched || left.Stopped != nil || e.store.ReadOnly()
 	if unwatched && s.Keep == "" {
@@ -231,10 +231,10 @@ func (x *exec) left(ctx context.Context, root *checkout.Root, s Session, left *e
 	if err != nil {
 		return err
 	}
-	var ch store.Changes
+	ch := store.Changes{Loose: s.Keep == ""}
 	if s.Keep != "" {
 		left.Kept = true
-		rec, err := named{Images: []imageRecord{recordOf(x.in[0], d)}}.roots()
+		rec, err := named{Images: []imageRecord{{Tree: d, Config: x.in[0].Config.Bytes(), Base: imageOf(x.in[0]).Base}}}.roots()
 		if err != nil {
 			return err
 		}

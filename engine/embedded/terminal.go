@@ -66,10 +66,10 @@ func (s *step) open(ctx context.Context, op graph.Terminal, in []engine.Result) 
 	if err := x.placeMounts(ctx); err != nil {
 		return left, err
 	}
-	s.event(engine.TerminalOpened{Step: s.index, Args: x.spec.Args})
+	s.event(engine.TerminalOpened{Step: s.number, Args: x.spec.Args})
 	left, err = x.enter(ctx, Session{Lend: op.Lend, Streams: streams})
 	left.Kept = op.Keep
-	s.event(engine.TerminalClosed{Step: s.index, Left: left})
+	s.event(engine.TerminalClosed{Step: s.number, Left: left})
 	switch {
 	case err != nil:
 		return left, err

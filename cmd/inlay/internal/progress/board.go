@@ -13,8 +13,7 @@ import (
 // board is what is known of steps that go on.
 type board struct {
 	now   func() time.Time
-	count int
-	steps map[int]*step // by the run's numbers
+	steps map[int]*step // by the run's numbers; -1 for what is no step
 	order []*step
 	lent  bool // a process has the terminal
 }
@@ -37,9 +36,8 @@ func newBoard() *board {
 
 // begin notes a step.
 func (b *board) begin(e engine.StepStarted) *step {
-	b.count++
 	now := b.now()
-	s := &step{number: b.count, call: show.Clean(strings.ReplaceAll(e.Call, "\n", " "), false), started: now, told: now}
+	s := &step{number: e.Step, call: show.Clean(strings.ReplaceAll(e.Call, "\n", " "), false), started: now, told: now}
 	b.steps[e.Step] = s
 	b.order = append(b.order, s)
 	return s

@@ -11,7 +11,9 @@ import (
 )
 
 // jsonLines writes one object for each event. "event" says which it is:
-// step-started, step-ended, output, progress, replaced, placed, written, left-out, terminal-opened or terminal-closed.
+// step-started, step-ended, output, progress, replaced, placed, written, left-out,
+// not-kept, terminal-opened or terminal-closed.
+// "step" is the step's number in the run, as in RUN@N, or -1 for what is no step.
 type jsonLines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -76,6 +78,8 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.TerminalClosed:
 		took := e.Left.Took.Seconds()
 		out = jsonEvent{Event: "terminal-closed", Step: e.Step, What: show.Bytes(e.Left.Outcome()), Seconds: &took, Count: e.Left.Changed}
+	case engine.NotKept:
+		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Error: e.Err.Error()}
 	default:
 		return
 	}

@@ -66,6 +66,8 @@ func (l *live) Event(ev engine.Event) {
 		l.note(l.board.opened(e))
 	case engine.TerminalClosed:
 		l.note(l.board.closed(e))
+	case engine.NotKept:
+		l.warn(l.board.notKept(e))
 	}
 }
 

@@ -61,6 +61,8 @@ func (p *plain) Event(ev engine.Event) {
 		p.note(p.board.opened(e))
 	case engine.TerminalClosed:
 		p.note(p.board.closed(e))
+	case engine.NotKept:
+		p.warn(p.board.notKept(e))
 	}
 }
 
