@@ -52,7 +52,7 @@ func (s *sessions) start(args ...string) *client {
 
 // newPty gives our side of a terminal, which can be closed while somebody reads it,
 // and the path of the other.
-func newPty(t *testing.T) (ours *os.File, path string) {
+func newPty(t testing.TB) (ours *os.File, path string) {
 	t.Helper()
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *client) written() string {
 // until waits for something to become true.
 func (c *client) until(what string, true func() bool) {
 	c.s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !true(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !true(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			out := c.written()
 			c.s.t.Fatalf("not %s; written:\n%s", what, out[max(0, len(out)-2000):])

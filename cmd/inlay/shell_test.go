@@ -21,7 +21,7 @@ func TestAShellThatIsGoneIsSaidToBe(t *testing.T) {
 	s.run("import", "oci:"+s.store+"/../gone", "gone")
 	screen := newScreen(t, s.env...)
 	before := screen.settings()
-	screen.line("clear; echo before; inlay shell gone; echo code $?")
+	screen.begin("echo before; inlay shell gone; echo code $?")
 	seen := screen.waitFor("\ncode 127\n")
 	want := "before\n`inlay shell --with-shell gone` lends a shell\ninlay: exited with code 127 after "
 	if !strings.Contains(seen, want) || !strings.Contains(seen, " ms: /bin/sh does not exist\ncode 127\n") {
@@ -31,7 +31,7 @@ func TestAShellThatIsGoneIsSaidToBe(t *testing.T) {
 		t.Errorf("the terminal was left as\n%s, and was\n%s", after, before)
 	}
 	// A shell that is lent is there, and is not in the tree.
-	screen.line("clear; inlay shell --with-shell gone -- sh -c 'ls -d /bin/sh /.inlay/sh; echo $PATH; exit 4'; echo code $?")
+	screen.begin("inlay shell --with-shell gone -- sh -c 'ls -d /bin/sh /.inlay/sh; echo $PATH; exit 4'; echo code $?")
 	seen = screen.waitFor("\ncode 4\n")
 	if !strings.Contains(seen, "ls: /bin/sh: No such file") || !strings.Contains(seen, "\n/.inlay/sh\n") || !strings.Contains(seen, ":/bin:/.inlay\n") {
 		t.Errorf("seen:\n%s", seen)
@@ -50,7 +50,7 @@ func TestLastWordsAndExitCodeOfAMoment(t *testing.T) {
 		t.Errorf("seen:\n%s", seen)
 	}
 	// In a shell of its own, too, whose user types it.
-	screen.line("clear; inlay shell box; echo code $?")
+	screen.begin("inlay shell box; echo code $?")
 	screen.waitFor("/ #")
 	screen.line("printf LAST-NO-EOL; exit 7")
 	seen = screen.waitFor("\ncode 7\n")
@@ -102,7 +102,7 @@ func TestTmateSaysItselfThatItCannotConnect(t *testing.T) {
 func TestVimInAndOut(t *testing.T) {
 	s := newSessions(t, "vim.tiny")
 	screen := newScreen(t, s.env...)
-	screen.line("clear; seq 1 5; inlay shell --keep edited box")
+	screen.begin("seq 1 5; inlay shell --keep edited box")
 	screen.waitFor("/ #")
 	screen.line("vim.tiny -u NONE /tmp/text")
 	screen.wait("vim", func(seen string) bool { return strings.Contains(seen, "\n~\n~\n~\n") && !strings.Contains(seen, "/ #") })
@@ -144,7 +144,7 @@ func TestWhatIsChangedIsOfferedOrKept(t *testing.T) {
 	if got := s.run("diff", "box", offer); got != want {
 		t.Errorf("diff:\n%s", got)
 	}
-	screen.line("clear; inlay shell --keep changed box -- sh -c 'echo new > /etc/new; rm /bin/wc'")
+	screen.begin("inlay shell --keep changed box -- sh -c 'echo new > /etc/new; rm /bin/wc'")
 	screen.waitFor("inlay diff box changed\ninlay: exited with code 0")
 	if got := s.run("diff", "box", "changed"); got != want {
 		t.Errorf("diff:\n%s", got)
@@ -156,7 +156,7 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 	s := newSessions(t)
 	screen := newScreen(t, s.env...)
 	before := screen.settings()
-	screen.line("clear; inlay do 'from box | with-new-file /a one | with-env WHO me | terminal --keep | with-exec -- cat /a /b | stdout | export oci:'$HOME/out")
+	screen.begin("inlay do 'from box | with-new-file /a one | with-env WHO me | terminal --keep | with-exec -- cat /a /b | stdout | export oci:'$HOME/out")
 	screen.waitFor("  terminal: /bin/sh, until it ends\n")
 	screen.waitFor("/ #")
 	screen.line("cat /a; echo; echo $WHO > /b; exit 9")
@@ -170,11 +170,11 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 		t.Errorf("it was opened %d times", n)
 	}
 	// What is not kept is gone.
-	screen.line("clear; inlay do 'from box | with-new-file /a one | terminal -- sh -c \"echo two > /a\" | with-exec -- cat /a | stdout'")
+	screen.begin("inlay do 'from box | with-new-file /a one | terminal -- sh -c \"echo two > /a\" | with-exec -- cat /a | stdout'")
 	seen = screen.waitFor("thrown away (1 path)")
 	screen.wait("what was there", func(seen string) bool { return strings.HasSuffix(seen, "\none$\n") })
 	// One that cannot be opened is an error: nobody has stood there.
-	screen.line("clear; inlay do 'from box | terminal -- nope | with-exec -- echo never'; echo code $?")
+	screen.begin("inlay do 'from box | terminal -- nope | with-exec -- echo never'; echo code $?")
 	seen = screen.waitFor("\ncode 127\n")
 	if !strings.Contains(seen, "nope is in no directory of PATH") || strings.Contains(seen, "never:") {
 		t.Errorf("seen:\n%s", seen)
@@ -182,4 +182,46 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 	if after := screen.settings(); after != before {
 		t.Errorf("the terminal was left as\n%s, and was\n%s", after, before)
 	}
+}
+
+func TestAFailedStepIsStoodInAsItsProcessWas(t *testing.T) {
+	s := newSessions(t)
+	screen := newScreen(t, append(s.env, "TOKEN=the-secret")...)
+	screen.begin("inlay do 'from box | with-workdir /work | with-env WHO me | with-mounted-secret /run/token env:TOKEN | with-mounted-temp /scratch | " +
+		`with-mounted-directory /tools $(scratch | with-new-file /tool sharp) | with-exec -- sh -c "echo first > a; echo half > /out; cat /run/token > /dev/null; exit 6"'; echo code $?`)
+	screen.waitFor("\ncode 6\n")
+	screen.begin("inlay shell last@failed")
+	screen.waitFor("/work #")
+	screen.line("cat a /out /run/token; echo; cat /tools/tool; echo; echo $WHO; pwd; ls -d /scratch; exit 2")
+	seen := screen.waitFor("inlay: exited with code 2")
+	if want := "; exit 2\nfirst\nhalf\nthe-secret\nsharp\nme\n/work\n/scratch\ninlay: exited with code 2"; !strings.Contains(seen, want) {
+		t.Errorf("want %q, seen:\n%s", want, seen)
+	}
+	if !strings.Contains(seen, "last@failed: step 6, with-exec sh -c") || !strings.Contains(seen, ": failed\n") {
+		t.Errorf("the step is not named:\n%s", seen)
+	}
+	// A secret that is not there any more is missed before anything runs.
+	screen.begin("unset TOKEN; inlay shell last@failed; echo code $?")
+	screen.waitFor("the variable TOKEN is not set\ncode 1\n")
+}
+
+func TestAFailureOpensAShell(t *testing.T) {
+	s := newSessions(t)
+	screen := newScreen(t, s.env...)
+	screen.begin("inlay do --on-failure shell 'from box | with-env WHO me | with-exec -- sh -c \"echo half > /out; exit 6\" | export oci:never'; echo code $?")
+	screen.waitFor("/ #")
+	screen.line("cat /out; echo $WHO; exit 2")
+	seen := screen.waitFor("\ncode 6\n")
+	if !strings.Contains(seen, "; exit 2\nhalf\nme\ninlay: exited with code 2 after ") || strings.Count(seen, "exit 6': exited with code 6\n") != 2 {
+		t.Errorf("seen:\n%s", seen)
+	}
+	// What is wrong before anything runs opens none, and neither does what has no terminal.
+	screen.begin("inlay do --on-failure shell 'from box | nonsense'; echo code $?")
+	screen.waitFor("\ncode 2\n")
+	screen.begin("inlay do --on-failure shell 'from box | with-exec false' | cat; echo code ${PIPESTATUS[0]}")
+	screen.waitFor("\ncode 2\n")
+	screen.begin("inlay do --on-failure shell 'from box | terminal -- nope'; echo code $?")
+	screen.waitFor("/ #")
+	screen.line("exit")
+	screen.waitFor("\ncode 127\n")
 }

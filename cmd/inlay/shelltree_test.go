@@ -11,14 +11,15 @@ import (
 
 // sessions is a store with the tree "box", and what runs inlay on it.
 type sessions struct {
-	t     *testing.T
-	store string
-	env   []string
+	t       testing.TB
+	program string // inlay
+	store   string
+	env     []string
 }
 
 // newSessions makes a store with a tree "box" that has busybox for a shell, and
 // the programs of this machine that are named, with their libraries.
-func newSessions(t *testing.T, programs ...string) *sessions {
+func newSessions(t testing.TB, programs ...string) *sessions {
 	t.Helper()
 	box, program := busybox(), os.Getenv("INLAY_RUNC")
 	if program == "" {
@@ -27,7 +28,10 @@ func newSessions(t *testing.T, programs ...string) *sessions {
 	if os.Getuid() != 0 || program == "" || box == "" {
 		t.Skip("running processes needs root, inlay-runc and a static busybox")
 	}
-	s := &sessions{t: t, store: filepath.Join(t.TempDir(), "store")}
+	if t, ok := t.(*testing.T); ok {
+		t.Parallel()
+	}
+	s := &sessions{t: t, program: "inlay", store: filepath.Join(t.TempDir(), "store")}
 	s.env = []string{"INLAY_STORE=" + s.store, "INLAY_RUNC=" + program, "INLAY_BUSYBOX=" + box, "HOME=" + t.TempDir()}
 	root := t.TempDir()
 	copyFile(t, box, filepath.Join(root, "bin/busybox"))
@@ -59,14 +63,14 @@ func (s *sessions) run(args ...string) string {
 
 func (s *sessions) command(args ...string) *exec.Cmd {
 	s.t.Helper()
-	cmd := exec.Command("inlay", args...)
+	cmd := exec.Command(s.program, args...)
 	cmd.Env = append(os.Environ(), s.env...)
 	return cmd
 }
 
 // withLibraries copies a program of this machine, and all libraries that it is
 // linked to, to the same places below root; and what describes terminals.
-func withLibraries(t *testing.T, name, root string) {
+func withLibraries(t testing.TB, name, root string) {
 	t.Helper()
 	program, err := exec.LookPath(name)
 	if err != nil {
@@ -86,7 +90,7 @@ func withLibraries(t *testing.T, name, root string) {
 	}
 }
 
-func copyFile(t *testing.T, from, to string) {
+func copyFile(t testing.TB, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)
 	must(t, err)
@@ -94,7 +98,7 @@ func copyFile(t *testing.T, from, to string) {
 	must(t, os.WriteFile(to, b, 0o755))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -67,6 +67,19 @@ func (s *screen) line(text string) {
 	s.keys("Enter")
 }
 
+// begin types a line at the prompt of an empty screen.
+func (s *screen) begin(text string) {
+	s.t.Helper()
+	s.line("clear")
+	for end := time.Now().Add(20 * time.Second); strings.TrimSpace(s.tmux("capture-pane", "-p")) != "$"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("the screen is not cleared:\n%s", s.seen())
+		}
+	}
+	s.tmux("clear-history")
+	s.line(text)
+}
+
 // seen gives what is to be seen, with all that was scrolled away, and no spaces at
 // the ends of lines or lines that were wrapped.
 func (s *screen) seen() string {
