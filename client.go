@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -29,6 +30,9 @@ type Options struct {
 	// Store is the directory of the store. "" is $INLAY_STORE, or
 	// $XDG_DATA_HOME/inlay, or for root /var/lib/inlay.
 	Store string
+	// Terminal is the person's, for [Container.WithTerminal]; the zero value is
+	// standard input and output.
+	Terminal embedded.Streams
 	// Events receives what happens while values are resolved; nil drops it.
 	Events engine.Sink
 	// Forget makes the store remember no runs. Otherwise each value that is
@@ -40,7 +44,10 @@ type Options struct {
 // Open gives a client with an engine on this machine. There is no daemon: the
 // engine is part of this process, and shares the store with others.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Record: !o.Forget})
+	if o.Terminal.Stdin == nil && o.Terminal.Stdout == nil {
+		o.Terminal = embedded.Streams{Stdin: os.Stdin, Stdout: os.Stdout}
+	}
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget})
 	if err != nil {
 		return nil, err
 	}

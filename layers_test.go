@@ -45,6 +45,8 @@ var law = []rule{
 	{"internal/runtime/wire", "", "what two programs say to each other"},
 	{"internal/runtime", "internal/runtime/wire", "a process in a directory; where that comes from is not its business"},
 	{"internal/runtime/inlay-runc", "internal/runtime/wire", "a program with cgo: it stays small, and nothing of Inlay is in it"},
+	{"internal/terminal", "internal/runtime internal/runtime/wire", "a person's terminal while a process has it; what process is not its business"},
+	{"internal/busybox", "digest", "a program of this machine that is lent"},
 	{"internal/steplog", "", "a byte format of what processes say"},
 	{"internal/store", "digest", "keeps bytes and what names them; what nodes refer to it is told by a function"},
 	{"internal/erofs", "digest tree", "a byte format of trees"},
@@ -64,7 +66,7 @@ var law = []rule{
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/program internal/compress internal/mount internal/runtime internal/steplog internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+		"internal/program internal/compress internal/mount internal/runtime internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},

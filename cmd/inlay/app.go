@@ -17,6 +17,7 @@ import (
 // app is one run of the command: its streams and its global flags.
 type app struct {
 	stdin, stdout, stderr *os.File
+	interrupts            *interrupts
 
 	store      string
 	engine     string
@@ -33,6 +34,7 @@ type app struct {
 type session struct {
 	*app
 	embedded *embedded.Engine
+	recorded *embedded.Run // what the client resolves
 	client   *inlay.Client
 }
 
@@ -47,6 +49,7 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
+	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
@@ -63,7 +66,7 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	}
 	a.display = progress.New(mode, a.stderr, asked != "")
 	run := e.Begin(asked)
-	s := &session{app: a, embedded: e, client: inlay.NewClient(run, a.display)}
+	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, a.display)}
 	defer func() {
 		// The context may be over; what is closed must be closed all the same.
 		cerr := run.End(ctx, err)

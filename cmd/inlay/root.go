@@ -74,7 +74,7 @@ func (a *app) root() *cobra.Command {
 	)
 	a.add(root, "make", a.doCommand(), a.importCommand(), a.exportCommand(), a.pullCommand(), a.pushCommand())
 	a.add(root, "look", a.lsCommand(), a.catCommand(), a.statCommand(), a.treeCommand(), a.findCommand(), a.diffCommand(), a.digestCommand())
-	a.add(root, "runs", a.runsCommand(), a.stepsCommand(), a.logCommand(), a.explainCommand())
+	a.add(root, "runs", a.runsCommand(), a.stepsCommand(), a.logCommand(), a.explainCommand(), a.shellCommand())
 	a.add(root, "store", a.imagesCommand(), a.rmiCommand(), a.gcCommand(), a.duCommand(), a.fsckCommand(), a.versionCommand())
 	helpers(root)
 	return root

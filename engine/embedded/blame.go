@@ -44,7 +44,7 @@ func (x *exec) changes() []change {
 func goesOn(op graph.Op) bool {
 	switch op.(type) {
 	case graph.Copy, graph.NewFile, graph.NewDirectory, graph.Symlink, graph.Remove, graph.Merge, graph.Configure, graph.Exec,
-		graph.Rename, graph.Hardlink, graph.SetAttr:
+		graph.Rename, graph.Hardlink, graph.SetAttr, graph.Terminal:
 		return true
 	}
 	return false

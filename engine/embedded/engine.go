@@ -46,6 +46,9 @@ type Options struct {
 	// empty one.
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Terminal is the person's, which a [graph.Terminal] opens; the zero value is
+	// none.
+	Terminal Streams
 	// Record makes the store remember every Resolve as a run, with its steps and
 	// their logs: see [runs.RunRecord]. A store that cannot be written remembers none.
 	Record bool
@@ -87,7 +90,8 @@ type Engine struct {
 	source  *nodes
 	remote  *registry.Client
 
-	slots chan struct{} // of processes
+	slots    chan struct{} // of processes
+	terminal terminals
 
 	mu      sync.Mutex
 	roots   *checkout.Roots                 // nil before the first exec
@@ -145,9 +149,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	return &Engine{
 		options: o, store: s, source: &nodes{s},
-		remote:  registry.New(registry.Options{}),
-		slots:   make(chan struct{}, o.Processes),
-		running: map[digest.Digest]chan struct{}{},
+		remote:   registry.New(registry.Options{}),
+		slots:    make(chan struct{}, o.Processes),
+		running:  map[digest.Digest]chan struct{}{},
+		terminal: newTerminals(),
 	}, nil
 }
 

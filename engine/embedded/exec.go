@@ -60,6 +60,7 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	if err := x.specify(); err != nil {
 		return engine.Result{}, err
 	}
+	s.note.specified(x.recorded())
 	key, err := x.key()
 	if err != nil {
 		return engine.Result{}, err

@@ -105,7 +105,7 @@ func (e *Engine) imageOf(ctx context.Context, f runs.Found, st *runs.Step, out *
 		ds = append(ds, l.Digest)
 	}
 	if b.Image != nil {
-		ds = append(ds, b.Image.Digest)
+		ds = append(ds, b.Image.Digest, b.Config)
 	}
 	if b.Index != nil {
 		ds = append(ds, b.Index.Digest)

@@ -60,6 +60,9 @@ func (n named) roots() (store.Record, error) {
 					r.Blobs = append(r.Blobs, d.Digest)
 				}
 			}
+			if b.Image != nil && !b.Config.IsZero() {
+				r.Blobs = append(r.Blobs, b.Config)
+			}
 		}
 		if i.Manifest == nil {
 			continue
@@ -151,6 +154,7 @@ func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Res
 		if out.Base.Tree, err = tree.Load(ctx, e.source, b.Tree); err != nil {
 			return engine.Result{}, err
 		}
+		out.Origin = out.Base.Tree // a root can be made from that of the image
 	}
 	return out, nil
 }

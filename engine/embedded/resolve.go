@@ -259,6 +259,8 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 		return s.configure(op, in[0])
 	case graph.Exec:
 		return s.exec(ctx, op, in)
+	case graph.Terminal:
+		return s.terminal(ctx, op, in)
 	}
 	return engine.Result{}, fmt.Errorf("this engine does not know the op %s", s.node.Op().Name())
 }

@@ -47,6 +47,7 @@ type StepRecord struct {
 	Exec    *engine.Exec `json:",omitempty"` // of an exec that did not fail
 	Process *Process     `json:",omitempty"` // what became of its process, if one ran
 	Log     *LogName     `json:",omitempty"` // where the log of a cached exec is, if it is still kept
+	Spec    *Spec        `json:",omitempty"` // of an exec or a terminal, from its beginning on
 	Placed  *Placed      `json:",omitempty"` // nil where it put nothing anywhere
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input

@@ -11,7 +11,8 @@ import (
 )
 
 // jsonLines writes one object for each event. "event" says which it is:
-// step-started, step-ended, output, progress, replaced, placed, written, left-out or not-kept.
+// step-started, step-ended, output, progress, replaced, placed, written, left-out,
+// not-kept, terminal-opened or terminal-closed.
 // "step" is the step's number in the run, as in RUN@N, or -1 for what is no step.
 type jsonLines struct {
 	mu sync.Mutex
@@ -72,6 +73,11 @@ func (j *jsonLines) Event(ev engine.Event) {
 		out = jsonEvent{Event: "written", Step: e.Step, Blobs: e.Blobs, Nodes: e.Nodes}
 	case engine.LeftOut:
 		out = jsonEvent{Event: "left-out", Step: -1, Error: e.Why, Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
+	case engine.TerminalOpened:
+		out = jsonEvent{Event: "terminal-opened", Step: e.Step}
+	case engine.TerminalClosed:
+		took := e.Left.Took.Seconds()
+		out = jsonEvent{Event: "terminal-closed", Step: e.Step, What: show.Bytes(e.Left.Outcome()), Seconds: &took, Count: e.Left.Changed}
 	case engine.NotKept:
 		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Error: e.Err.Error()}
 	default:

@@ -62,6 +62,10 @@ func (l *live) Event(ev engine.Event) {
 		l.warn(l.board.replaced(e))
 	case engine.LeftOut:
 		l.warn(leftOut(e))
+	case engine.TerminalOpened:
+		l.note(l.board.opened(e))
+	case engine.TerminalClosed:
+		l.note(l.board.closed(e))
 	case engine.NotKept:
 		l.warn(l.board.notKept(e))
 	}
@@ -89,6 +93,15 @@ func (l *live) warn(text string) {
 	}
 }
 
+// note writes a line of a step, if there is one, below which there are no live
+// lines.
+func (l *live) note(s *step, text string) {
+	l.erase()
+	if s != nil {
+		l.write("  " + text)
+	}
+}
+
 // write puts a line above the live ones, to stay.
 func (l *live) write(line string) {
 	l.erase()
@@ -107,6 +120,9 @@ func (l *live) erase() {
 func (l *live) redraw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.board.lent {
+		return
+	}
 	var b bytes.Buffer
 	if l.drawn > 0 {
 		fmt.Fprintf(&b, "\r\x1b[%dA\x1b[J", l.drawn)
