@@ -19,16 +19,21 @@ that the run showed, RUN@failed, or RUN@WORD with a word that only one step has.
 
 func (a *app) explainCommand() *cobra.Command {
 	var all bool
+	var graph string
 	c := &cobra.Command{
-		Use:   "explain [--all] [RUN|STEP]",
+		Use:   "explain [--all] [--graph FILE] [RUN|STEP]",
 		Short: "tell where a run put things, and why there",
 		Long: "Tell of each step of a run, the last one if none is named, where what it copied, merged\n" +
 			"or mounted landed and through which symlinks, how many entries it added, replaced,\n" +
 			"removed and left as they were, and what it wrote into the store. Of very many places the\n" +
-			"first few are shown, those first that are not where one would expect them.\n\n" + runNames,
+			"first few are shown, those first that are not where one would expect them.\n\n" +
+			"With --graph, draw all steps of the run instead, each with what it follows from, how it\n" +
+			"ended, what it cost and the tree that it came to: as a picture (FILE.svg), or in the\n" +
+			"language of Graphviz (FILE.dot). A square or a dashed line joins steps with equal trees.\n\n" + runNames,
 		Example: `  inlay explain
   inlay explain last@3
   inlay explain last@failed
+  inlay explain --graph run.svg
   inlay explain --json last@with-directory | jq '.steps[].placements'`,
 		Args:              arguments(0, 1),
 		ValidArgsFunction: a.completeRuns,
@@ -37,7 +42,18 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
+			if graph != "" {
+				if all || a.json {
+					return usageErrorf("--graph draws the run instead of telling of it: leave out --all and --json")
+				}
+				if err := graphFile(graph); err != nil {
+					return err
+				}
+			}
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
+				if graph != "" {
+					return s.graph(ctx, n, graph)
+				}
 				e, err := s.embedded.Explain(ctx, n)
 				if err != nil {
 					return err
@@ -50,6 +66,7 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all places that were recorded, not only the first few of each step")
+	c.Flags().StringVar(&graph, "graph", "", "draw the run into a file: FILE.svg or FILE.dot")
 	return a.jsonFlag(c)
 }
 
