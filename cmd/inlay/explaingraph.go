@@ -92,6 +92,9 @@ func graphOf(e runs.Explanation, marked int) chart.Graph {
 // graphLines is what a box says of a step, but for its tree.
 func graphLines(st runs.ExplainedStep) []string {
 	lines := []string{outcome(st.State, st.Started, st.Ended)}
+	if st.Uncached != nil {
+		lines = append(lines, "not cached: "+oneLine(st.Uncached.Text))
+	}
 	if st.Error != "" {
 		lines = append(lines, oneLine(strings.TrimPrefix(st.Error, st.Call+": ")))
 	}

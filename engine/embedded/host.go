@@ -44,10 +44,18 @@ func (s *step) host(ctx context.Context, op graph.Host) (engine.Result, error) {
 	if err != nil {
 		return engine.Result{}, err
 	}
-	s.cached = stats.ReadFiles == 0 && stats.Files > 0
+	s.readFiles(stats)
 	if err := sv.commit(ctx, store.Changes{}); err != nil {
 		return engine.Result{}, err
 	}
 	s.progress().wrote(sv)
 	return treeResult(t), nil
+}
+
+// readFiles notes whether files of this machine had to be read.
+func (s *step) readFiles(stats capture.Stats) {
+	s.cached = stats.ReadFiles == 0 && stats.Files > 0
+	if stats.ReadFiles > 0 {
+		s.uncached(engine.FilesChanged, "%d of %d files are new or changed, and were read", stats.ReadFiles, stats.Files)
+	}
 }

@@ -40,6 +40,8 @@ type StepRecord struct {
 	Exec    *engine.Exec `json:",omitempty"`
 	Placed  *Placed      `json:",omitempty"` // nil where it put nothing anywhere
 	Written Written      `json:",omitzero"`
+
+	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
 }
 
 // Written is how much a step brought into the store that was not there before,
