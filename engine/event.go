@@ -23,7 +23,7 @@ func (f SinkFunc) Event(e Event) { f(e) }
 
 // StepStarted says that an op is being carried out.
 type StepStarted struct {
-	Step int // a number of the run
+	Step int // of the run, from 1
 	Op   string
 	Call string // what the user knows it by
 	At   time.Time

@@ -4,7 +4,7 @@ package engine
 // before its process runs. Steps whose results are not kept, because making them
 // costs less than looking for them, have no such event.
 type Uncached struct {
-	Step int
+	Step int // of the run, from 1
 	Miss
 }
 

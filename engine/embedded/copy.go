@@ -39,7 +39,7 @@ func (s *step) composed(dst engine.Result, r compose.Result, err error) (engine.
 	}
 	s.place(r.Placements)
 	for _, what := range r.Replaced {
-		s.event(engine.Replaced{Step: s.index, Replacement: what})
+		s.event(engine.Replaced{Step: s.number, Replacement: what})
 	}
 	dst.Tree = r.Tree
 	return dst, nil

@@ -67,7 +67,7 @@ func (s *step) bring(d digest.Digest) {
 	delete(s.run.brought, d)
 	s.run.mu.Unlock()
 	if ok {
-		s.event(engine.Written{Step: s.index, Blobs: size})
+		s.event(engine.Written{Step: s.number, Blobs: size})
 	}
 }
 

@@ -94,7 +94,7 @@ func (s outputSink) Write(b []byte) (int, error) {
 	if err := s.o.of.note(b); err != nil {
 		return 0, err
 	}
-	s.o.exec.event(engine.Output{Step: s.o.exec.index, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
+	s.o.exec.event(engine.Output{Step: s.o.exec.number, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
 	return s.o.blob.Write(b)
 }
 

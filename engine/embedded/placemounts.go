@@ -43,7 +43,7 @@ func (x *exec) placeMounts(ctx context.Context) error {
 	}
 	all.More = int64(max(0, len(all.List)-engine.MaxPlacements))
 	all.List = all.List[:len(all.List)-int(all.More)]
-	x.event(engine.Placed{Step: x.index, Placements: all})
+	x.event(engine.Placed{Step: x.number, Placements: all})
 	return nil
 }
 

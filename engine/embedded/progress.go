@@ -19,7 +19,7 @@ type progress struct {
 }
 
 func (s *step) progress() progress {
-	return progress{sink: engine.SinkFunc(s.event), step: s.index}
+	return progress{sink: engine.SinkFunc(s.event), step: s.number}
 }
 
 // progressOf tells a sink of things that are no step. A nil sink is told nothing.

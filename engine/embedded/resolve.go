@@ -104,7 +104,7 @@ func (r *run) perform(ctx context.Context, n *graph.Node, p *pending) (engine.Re
 		r.mu.Unlock()
 	}
 	s.note.end(s, res, err)
-	s.event(engine.StepEnded{Step: s.index, Cached: s.cached, Err: err, Took: time.Since(s.started)})
+	s.event(engine.StepEnded{Step: s.number, Cached: s.cached, Err: err, Took: time.Since(s.started)})
 	return res, err
 }
 
@@ -113,11 +113,11 @@ func (r *run) start(n *graph.Node, p *pending, inputs []engine.Result) *step {
 	from := r.inputSteps(n)
 	r.starts.Lock()
 	defer r.starts.Unlock()
-	s := &step{run: r, node: n, index: r.steps, started: time.Now()}
+	s := &step{run: r, node: n, index: r.steps, number: r.steps + 1, started: time.Now()}
 	p.step = s.index
 	r.steps++
 	s.note = r.notes.begin(s, from, inputs)
-	s.event(engine.StepStarted{Step: s.index, Op: n.Op().Name(), Call: n.Call(), At: s.started})
+	s.event(engine.StepStarted{Step: s.number, Op: n.Op().Name(), Call: n.Call(), At: s.started})
 	return s
 }
 
@@ -178,6 +178,7 @@ type step struct {
 	run     *run
 	node    *graph.Node
 	index   int
+	number  int // as events have it, from 1
 	started time.Time
 	cached  bool
 	stopped bool  // it ended because another step failed
@@ -199,13 +200,13 @@ func (s *step) event(ev engine.Event) {
 
 // uncached tells why the step's result was not there.
 func (s *step) uncached(c engine.Cause, format string, args ...any) {
-	s.event(engine.Uncached{Step: s.index, Miss: engine.Miss{Cause: c, Text: fmt.Sprintf(format, args...)}})
+	s.event(engine.Uncached{Step: s.number, Miss: engine.Miss{Cause: c, Text: fmt.Sprintf(format, args...)}})
 }
 
 // place tells where the step put things, unless nobody listens.
 func (s *step) place(all []compose.Placement) {
 	if len(all) > 0 && (s.note != nil || s.run.events.sink != nil) {
-		s.event(engine.Placed{Step: s.index, Placements: engine.NewPlacements(all)})
+		s.event(engine.Placed{Step: s.number, Placements: engine.NewPlacements(all)})
 	}
 }
 

@@ -210,7 +210,7 @@ func (ns *notes) putSteps(ctx context.Context) error {
 	for i, bytes := range wrote {
 		if bytes > 0 {
 			of[i].record.Written.Nodes += bytes
-			ns.events.send(engine.Written{Step: of[i].step.Index, Nodes: bytes})
+			ns.events.send(engine.Written{Step: of[i].step.Index + 1, Nodes: bytes})
 		}
 	}
 	for _, n := range ns.steps {

@@ -132,7 +132,7 @@ func (x *exec) tellUncached(ctx context.Context, key digest.Digest) {
 			break
 		}
 	}
-	x.event(engine.Uncached{Step: x.index, Miss: miss})
+	x.event(engine.Uncached{Step: x.number, Miss: miss})
 }
 
 // miss says how an exec differs from the last time.

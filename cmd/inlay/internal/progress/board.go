@@ -42,7 +42,7 @@ func newBoard() *board {
 func (b *board) begin(e engine.StepStarted) *step {
 	b.begun++
 	now := b.now()
-	s := &step{number: e.Step + 1, call: oneLine(e.Call), started: now, told: now}
+	s := &step{number: e.Step, call: oneLine(e.Call), started: now, told: now}
 	b.steps[e.Step] = s
 	b.order = append(b.order, s)
 	return s

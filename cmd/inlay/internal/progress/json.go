@@ -50,33 +50,34 @@ func (j *jsonLines) Event(ev engine.Event) {
 	var out jsonEvent
 	switch e := ev.(type) {
 	case engine.StepStarted:
-		out = jsonEvent{Event: "step-started", Step: e.Step + 1, Op: e.Op, Call: show.Bytes(e.Call), At: &e.At}
+		out = jsonEvent{Event: "step-started", Step: e.Step, Op: e.Op, Call: show.Bytes(e.Call), At: &e.At}
 	case engine.StepEnded:
 		took := e.Took.Seconds()
-		out = jsonEvent{Event: "step-ended", Step: e.Step + 1, State: state(e), Seconds: &took}
+		out = jsonEvent{Event: "step-ended", Step: e.Step, State: state(e), Seconds: &took}
 		if e.Err != nil {
 			out.Error = e.Err.Error()
 		}
 	case engine.Uncached:
-		out = jsonEvent{Event: "uncached", Step: e.Step + 1, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
+		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
 	case engine.Output:
-		out = jsonEvent{Event: "output", Step: e.Step + 1, Stream: "stdout", Data: show.Bytes(e.Data)}
+		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
 		if e.Stderr {
 			out.Stream = "stderr"
 		}
 	case engine.Progress:
-		out = jsonEvent{Event: "progress", Step: e.Step + 1, What: show.Bytes(e.What), Done: e.Done, Total: e.Total, Count: e.Count}
+		out = jsonEvent{Event: "progress", Step: e.Step, What: show.Bytes(e.What), Done: e.Done, Total: e.Total, Count: e.Count}
 	case engine.Replaced:
-		out = jsonEvent{Event: "replaced", Step: e.Step + 1, Path: show.Bytes(e.Path), Was: e.Was.String(), Now: e.Now.String(), Entries: e.Entries, Came: &e.Came}
+		out = jsonEvent{Event: "replaced", Step: e.Step, Path: show.Bytes(e.Path), Was: e.Was.String(), Now: e.Now.String(), Entries: e.Entries, Came: &e.Came}
 	case engine.Placed:
-		out = jsonEvent{Event: "placed", Step: e.Step + 1, Placements: show.PlacementsOf(e.List), More: e.More}
+		out = jsonEvent{Event: "placed", Step: e.Step, Placements: show.PlacementsOf(e.List), More: e.More}
 	case engine.Written:
-		out = jsonEvent{Event: "written", Step: e.Step + 1, Blobs: e.Blobs, Nodes: e.Nodes}
+		out = jsonEvent{Event: "written", Step: e.Step, Blobs: e.Blobs, Nodes: e.Nodes}
 	case engine.LeftOut:
 		out = jsonEvent{Event: "left-out", Why: show.Bytes(e.Why), Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
 	default:
 		return
 	}
+	out.Step = max(out.Step, 0) // left out where there is none
 	b, err := json.Marshal(out)
 	if err != nil {
 		return

@@ -24,23 +24,23 @@ import (
 // every is one event of each kind with all that it can say, and the same kinds
 // with as little as they can say.
 var every = []engine.Event{
-	engine.StepStarted{Step: 2, Op: "with-exec", Call: "with-exec make", At: time.Unix(1767225600, 0).UTC()},
-	engine.StepStarted{Step: 2, Op: "with-exec", Call: "with-exec make", At: time.Unix(1767225600, 0).UTC()},
-	engine.Uncached{Step: 2, Miss: engine.Miss{Cause: engine.InputChanged, Text: "the file system before it changed: /src/main.c"}},
-	engine.Output{Step: 2, Data: []byte("cc -o tool main.c\n")},
-	engine.Progress{Step: 2, What: "/src", Done: 1024, Total: 4096, Count: 7},
+	engine.StepStarted{Step: 3, Op: "with-exec", Call: "with-exec make", At: time.Unix(1767225600, 0).UTC()},
+	engine.StepStarted{Step: 3, Op: "with-exec", Call: "with-exec make", At: time.Unix(1767225600, 0).UTC()},
+	engine.Uncached{Step: 3, Miss: engine.Miss{Cause: engine.InputChanged, Text: "the file system before it changed: /src/main.c"}},
+	engine.Output{Step: 3, Data: []byte("cc -o tool main.c\n")},
+	engine.Progress{Step: 3, What: "/src", Done: 1024, Total: 4096, Count: 7},
 	engine.Progress{Step: -1, What: "/src"},
-	engine.Replaced{Step: 2, Replacement: compose.Replacement{Path: "/etc", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 14, Came: 1}},
-	engine.Placed{Step: 2, Placements: engine.Placements{More: 3, List: []engine.Placement{{
+	engine.Replaced{Step: 3, Replacement: compose.Replacement{Path: "/etc", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 14, Came: 1}},
+	engine.Placed{Step: 3, Placements: engine.Placements{More: 3, List: []engine.Placement{{
 		Action: compose.Graft, Root: true, Asked: "/bin/tool", From: "/tool", To: "/usr/bin/tool",
 		Hops: []tree.Hop{{Path: "/bin", Target: "usr/bin"}}, Kind: tree.KindFile, Was: tree.KindSymlink,
 	}}}},
-	engine.Placed{Step: 2, Placements: engine.Placements{List: []engine.Placement{{Action: compose.Take, To: "/old"}}}},
-	engine.Written{Step: 2, Blobs: 5120, Nodes: 730},
+	engine.Placed{Step: 3, Placements: engine.Placements{List: []engine.Placement{{Action: compose.Take, To: "/old"}}}},
+	engine.Written{Step: 3, Blobs: 5120, Nodes: 730},
 	engine.Written{Step: -1},
 	engine.LeftOut{Paths: []string{"/run/socket"}, Why: "a tar cannot hold sockets"},
-	engine.StepEnded{Step: 2, Took: 1500 * time.Millisecond, Err: errors.New(`"make" exited with code 2`)},
-	engine.StepEnded{Step: 2, Cached: true},
+	engine.StepEnded{Step: 3, Took: 1500 * time.Millisecond, Err: errors.New(`"make" exited with code 2`)},
+	engine.StepEnded{Step: 3, Cached: true},
 }
 
 // events gives the JSON lines of events.
@@ -200,9 +200,9 @@ func kindOf(v any) string {
 // process wrote is as it was.
 func TestJSONKeepsWhatWasWritten(t *testing.T) {
 	_, objects := events(t, []engine.Event{
-		engine.StepStarted{Step: 0, Call: "a"},
-		engine.Output{Step: 0, Stderr: true, Data: []byte("\x1b[2Jraw\n")},
-		engine.Output{Step: 0, Data: []byte("\xff")},
+		engine.StepStarted{Step: 1, Call: "a"},
+		engine.Output{Step: 1, Stderr: true, Data: []byte("\x1b[2Jraw\n")},
+		engine.Output{Step: 1, Data: []byte("\xff")},
 		engine.Progress{Step: -1, What: "x"},
 	})
 	if objects[0]["step"] != 1.0 || objects[1]["data"] != "\x1b[2Jraw\n" || objects[1]["stream"] != "stderr" {
