@@ -27,7 +27,7 @@ const (
 	SettingsChanged    Cause = "settings-changed"    // its user, directory, network, mounts and so on
 	InputChanged       Cause = "input-changed"       // a file system that it sees
 	ToldAgain          Cause = "told-again"          // the user wants it carried out again
-	FilesChanged       Cause = "files-changed"       // files of this machine are new or changed, and were read
+	FilesChanged       Cause = "files-changed"       // files of this machine were read, as they are new or changed of late
 	NotInStore         Cause = "not-in-store"        // an image, or a part of it
 	NotKept            Cause = "not-kept"            // what is read every time
 )

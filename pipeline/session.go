@@ -18,6 +18,7 @@ import (
 // that starts with no source goes on from the current one.
 type Session struct {
 	runner  *runner
+	made    func(context.Context, Value) error // nil for nobody who wants to know
 	values  []Value
 	current int   // the number of a value; 0 for none
 	before  []int // what was current before
@@ -42,9 +43,10 @@ type Value struct {
 // Node is what the value is resolved by.
 func (v Value) Node() *graph.Node { return node(v.value) }
 
-// NewSession gives a session without values.
-func NewSession(e Environment) *Session {
-	return &Session{runner: newRunner(nil, e)}
+// NewSession gives a session without values. Made is told of each value as it is
+// made; it may be nil.
+func NewSession(e Environment, made func(context.Context, Value) error) *Session {
+	return &Session{runner: newRunner(nil, e), made: made}
 }
 
 // Run runs a line: pipelines, of which the first words may be left out that made
@@ -57,15 +59,12 @@ func (s *Session) Run(ctx context.Context, line string) error {
 		return err
 	}
 	s.runner.script = script
-	was := s.current
+	was, before := s.current, len(s.before)
 	for _, st := range script.stmts {
 		if err := s.statement(ctx, st); err != nil {
-			s.current = was
+			s.current, s.before = was, s.before[:before]
 			return err
 		}
-	}
-	if s.current != was {
-		s.before = append(s.before, was)
 	}
 	return nil
 }
@@ -121,12 +120,15 @@ func (s *Session) word(ctx context.Context, parsed parsedCall, source bool) erro
 	if err != nil {
 		return r.failed(c, err)
 	}
-	s.add(Value{Word: parsed.text(), From: from, Kind: v.kind().String(), Result: res, value: v}, text)
-	return nil
+	made := s.add(Value{Word: parsed.text(), From: from, Kind: v.kind().String(), Result: res, value: v}, text)
+	if s.made == nil {
+		return nil
+	}
+	return s.made(ctx, made)
 }
 
 // add makes a value the current one.
-func (s *Session) add(v Value, text string) {
+func (s *Session) add(v Value, text string) Value {
 	v.Number = len(s.values) + 1
 	name := "v" + strconv.Itoa(v.Number)
 	s.runner.vars[name] = v.value
@@ -136,7 +138,9 @@ func (s *Session) add(v Value, text string) {
 	}
 	s.write(name + "=$(" + text + ")")
 	s.values = append(s.values, v)
+	s.before = append(s.before, s.current)
 	s.current = v.Number
+	return v
 }
 
 // write adds a line to the script.

@@ -22,7 +22,7 @@ func newTestSession(r *recorder) (*Session, *[]string) {
 			printed = append(printed, fmt.Sprintf("%T", o))
 			return nil
 		},
-	}), &printed
+	}, nil), &printed
 }
 
 func TestEachWordOfASessionMakesAValueThatStays(t *testing.T) {

@@ -27,6 +27,10 @@ type app struct {
 	json       bool
 
 	display progress.Display // nil before the store is opened
+
+	interrupts *interrupts
+	prompting  bool                                // it is a conversation: each word is a run
+	shell      func(context.Context, opened) error // opens a process on the terminal; nil where there is none
 }
 
 // session is an open store, and what shows events of it.
@@ -46,7 +50,7 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if a.engine != "embedded" {
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
-	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
+	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "" || a.prompting, Asked: asked}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
@@ -61,8 +65,12 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if err != nil {
 		return err
 	}
-	a.display = progress.New(mode, a.stderr, asked != "")
-	s := &session{app: a, embedded: e, client: inlay.NewClient(e, a.display)}
+	a.display = progress.New(mode, a.stderr, asked != "" || a.prompting)
+	var events engine.Sink = a.display
+	if a.prompting {
+		events = newFresh(events)
+	}
+	s := &session{app: a, embedded: e, client: inlay.NewClient(e, events)}
 	defer func() {
 		a.display.Close()
 		// The context may be over; what is closed must be closed all the same.

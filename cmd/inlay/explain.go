@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/internal/store"
@@ -170,20 +171,26 @@ func summary(st runs.ExplainedStep) string {
 		return ""
 	case c == nil:
 		text = show.Entries(st.Total.Entries) + ", " + show.Size(st.Total.Bytes) + " of files"
-	case c.Added+c.Replaced+c.Removed == 0:
-		text = "nothing changed, " + show.Entries(c.Shared) + " shared"
 	default:
-		text = fmt.Sprintf("%s added, %s replaced", show.Entries(c.Added), show.Number(c.Replaced))
-		if c.Removed > 0 {
-			text += ", " + show.Number(c.Removed) + " removed"
-		}
-		text += ", " + show.Number(c.Shared) + " shared"
+		text = changed(*c)
 	}
 	text += "; " + inBytes(st.Written.Blobs) + " written"
 	if st.Written.Nodes > 0 {
 		text += ", and " + inBytes(st.Written.Nodes) + " of directories"
 	}
 	return text
+}
+
+// changed writes how two trees differ, in numbers.
+func changed(c compose.Counts) string {
+	if c.Added+c.Replaced+c.Removed == 0 {
+		return "nothing changed, " + show.Entries(c.Shared) + " shared"
+	}
+	text := fmt.Sprintf("%s added, %s replaced", show.Entries(c.Added), show.Number(c.Replaced))
+	if c.Removed > 0 {
+		text += ", " + show.Number(c.Removed) + " removed"
+	}
+	return text + ", " + show.Number(c.Shared) + " shared"
 }
 
 func inBytes(n int64) string {

@@ -16,27 +16,39 @@ import (
 )
 
 func main() {
-	ctx, stop := interruptible(context.Background())
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	ctx, in := interruptible(context.Background())
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, interrupts: in}
 	code := a.run(ctx, os.Args[1:])
-	stop()
+	in.end()
 	os.Exit(code)
+}
+
+// interrupts are what end a context.
+type interrupts struct {
+	signals chan os.Signal
+	cancel  context.CancelCauseFunc
 }
 
 // interruptible gives a context that the first interrupt ends. The second one
 // ends the program as if it had never been caught. A closed pipe at standard
 // output ends it too, by the signal that Go leaves alone.
-func interruptible(ctx context.Context) (context.Context, func()) {
+func interruptible(ctx context.Context) (context.Context, *interrupts) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	in := &interrupts{make(chan os.Signal, 2), cancel}
+	signal.Notify(in.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
-		s, ok := <-ch
-		if !ok {
-			return
-		}
-		cancel(fmt.Errorf("stopped by signal (%s)", s))
+		cancel(stoppedBy(<-in.signals))
 		signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	}()
-	return ctx, func() { signal.Stop(ch); cancel(nil) }
+	return ctx, in
+}
+
+func stoppedBy(s os.Signal) error { return fmt.Errorf("stopped by signal (%s)", s) }
+
+// release leaves interrupts to somebody else, for good.
+func (in *interrupts) release() { signal.Stop(in.signals) }
+
+func (in *interrupts) end() {
+	in.release()
+	in.cancel(nil)
 }

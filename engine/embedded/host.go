@@ -56,6 +56,6 @@ func (s *step) host(ctx context.Context, op graph.Host) (engine.Result, error) {
 func (s *step) readFiles(stats capture.Stats) {
 	s.cached = stats.ReadFiles == 0 && stats.Files > 0
 	if stats.ReadFiles > 0 {
-		s.uncached(engine.FilesChanged, "%d of %d files are new or changed, and were read", stats.ReadFiles, stats.Files)
+		s.uncached(engine.FilesChanged, "%d of %d files were read, as they are new or changed of late", stats.ReadFiles, stats.Files)
 	}
 }

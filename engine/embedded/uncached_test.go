@@ -110,7 +110,7 @@ func TestSourcesSayWhyTheyRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := graph.New(graph.Host{Path: dir}, "Host")
-	if got := misses(t, e, host)["host"]; got != "files-changed: 1 of 1 files are new or changed, and were read" {
+	if got := misses(t, e, host)["host"]; got != "files-changed: 1 of 1 files were read, as they are new or changed of late" {
 		t.Error(got)
 	}
 	from := graph.New(graph.From{Source: "dir:" + dir}, "From")
