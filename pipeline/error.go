@@ -25,6 +25,9 @@ type SyntaxError struct {
 	Name string // of the script's file; "" for a command line
 	Pos  Pos
 	Text string // what is wrong, and what would be right
+
+	// Incomplete tells that there might be no error if the script went on.
+	Incomplete bool
 }
 
 // Error gives the place first.

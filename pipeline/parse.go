@@ -12,7 +12,7 @@ func (s *Script) statement(st *syntax.Stmt) (statement, error) {
 	if call, ok := st.Cmd.(*syntax.CallExpr); ok && len(call.Args) == 0 && len(st.Redirs) == 0 && !st.Negated {
 		return s.assignments(st, call)
 	}
-	p, err := s.pipeline(st)
+	p, err := s.pipeline(st, s.goesOn)
 	return statement{pipeline: p}, err
 }
 
@@ -36,7 +36,7 @@ func (s *Script) assignments(st *syntax.Stmt, call *syntax.CallExpr) (statement,
 }
 
 // pipeline checks the words of a pipeline and gives them in their order.
-func (s *Script) pipeline(st *syntax.Stmt) (pipeline, error) {
+func (s *Script) pipeline(st *syntax.Stmt, goesOn bool) (pipeline, error) {
 	stmts, err := s.split(st, nil)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (s *Script) pipeline(st *syntax.Stmt) (pipeline, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.checkPlace(c, len(p) == 0); err != nil {
+		if err := s.checkPlace(c, len(p) == 0, goesOn); err != nil {
 			return nil, err
 		}
 		p = append(p, c)
@@ -119,10 +119,10 @@ func (s *Script) unknown(at Pos, name string) error {
 }
 
 // checkPlace tells whether a word may stand where it stands.
-func (s *Script) checkPlace(c parsedCall, first bool) error {
+func (s *Script) checkPlace(c parsedCall, first, goesOn bool) error {
 	source := c.word.Group == Sources
 	switch {
-	case first && !source:
+	case first && !source && !goesOn:
 		return s.errorAt(c.at, "a pipeline starts with a source: put `from SRC |`, `host PATH |` or `scratch |` before %s", c.word.Name)
 	case !first && source:
 		return s.errorAt(c.at, "%s starts a pipeline and cannot follow a |; put it into $(...), or on a line of its own", c.word.Name)
@@ -151,7 +151,7 @@ func (s *Script) substitution(sub *syntax.CmdSubst) (pipeline, error) {
 	if len(sub.Stmts) != 1 {
 		return nil, s.errorAt(posOf(sub.Left), "$(...) holds one pipeline; this one has %d", len(sub.Stmts))
 	}
-	return s.pipeline(sub.Stmts[0])
+	return s.pipeline(sub.Stmts[0], false)
 }
 
 // checkArgs checks flags and the number of arguments, as far as they are

@@ -29,6 +29,8 @@ type Script struct {
 	name  string
 	words map[string]*Word
 	stmts []statement
+
+	goesOn bool // pipelines may begin without a source
 }
 
 // statement is a line of a script: a pipeline, or assignments.
@@ -49,8 +51,12 @@ type parsedCall struct {
 
 // Parse reads a script and checks it. The name is the file that it comes from,
 // for errors; "" for a command line. Errors are *[SyntaxError].
-func Parse(name, text string) (*Script, error) {
-	s := &Script{name: name, words: map[string]*Word{}}
+func Parse(name, text string) (*Script, error) { return parse(name, text, false) }
+
+// parse parses a script. With goesOn its pipelines need no source: they go on from
+// something.
+func parse(name, text string, goesOn bool) (*Script, error) {
+	s := &Script{goesOn: goesOn, name: name, words: map[string]*Word{}}
 	for _, w := range Words() {
 		s.words[w.Name] = &w
 	}
@@ -75,7 +81,7 @@ func Parse(name, text string) (*Script, error) {
 func (s *Script) shellError(err error) error {
 	var pe syntax.ParseError
 	if errors.As(err, &pe) {
-		return s.errorAt(posOf(pe.Pos), "%s", pe.Text)
+		return &SyntaxError{Name: s.name, Pos: posOf(pe.Pos), Text: pe.Text, Incomplete: pe.Incomplete}
 	}
 	var le syntax.LangError
 	if errors.As(err, &le) {

@@ -31,7 +31,7 @@ type Environment struct {
 // *[CallError]; what is found only now to be wrong with the script itself is a
 // *[SyntaxError].
 func (s *Script) Run(ctx context.Context, e Environment) error {
-	r := &runner{script: s, env: e, vars: map[string]value{}, labels: map[string]*call{}, within: map[string]*call{}, made: map[*graph.Node]engine.Result{}}
+	r := newRunner(s, e)
 	for _, st := range s.stmts {
 		if err := r.statement(ctx, st); err != nil {
 			return err
@@ -48,6 +48,13 @@ type runner struct {
 	labels map[string]*call // by how the nodes of the call are named
 	within map[string]*call // by how nodes are named that arguments of the call stand for
 	made   map[*graph.Node]engine.Result
+}
+
+func newRunner(s *Script, e Environment) *runner {
+	return &runner{
+		script: s, env: e, vars: map[string]value{},
+		labels: map[string]*call{}, within: map[string]*call{}, made: map[*graph.Node]engine.Result{},
+	}
 }
 
 func (r *runner) statement(ctx context.Context, st statement) error {

@@ -28,6 +28,8 @@ type app struct {
 	json       bool
 
 	display progress.Display // nil before the store is opened
+
+	prompting bool // it is a conversation, which is one run
 }
 
 // session is an open store, and what shows events of it.
@@ -48,6 +50,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if a.engine != "embedded" {
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
+	if a.prompting {
+		asked = "(a conversation)"
+	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
 	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
 	o.Limits = a.limits
@@ -65,8 +70,12 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return err
 	}
 	a.display = progress.New(mode, a.stderr, asked != "")
+	var events engine.Sink = a.display
+	if a.prompting {
+		events = newFresh(events)
+	}
 	run := e.Begin(asked)
-	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, a.display)}
+	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, events)}
 	defer func() {
 		// The context may be over; what is closed must be closed all the same.
 		cerr := run.End(ctx, err)

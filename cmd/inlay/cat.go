@@ -84,8 +84,12 @@ func (s *session) content(ctx context.Context, name string, size int64, raw bool
 	}
 	p := s.page()
 	if p.terminal && !raw {
-		if err := cleaned(p.Writer, r); err != nil {
+		whole, err := cleaned(p.Writer, r)
+		if err != nil {
 			return err
+		}
+		if s.prompting && !whole { // a prompt begins a line
+			p.WriteByte('\n')
 		}
 		return p.Flush()
 	}
@@ -97,9 +101,11 @@ type eof struct{}
 
 func (eof) Read([]byte) (int, error) { return 0, io.EOF }
 
-// cleaned writes lines without what steers a terminal.
-func cleaned(w *bufio.Writer, r io.Reader) error {
+// cleaned writes lines without what steers a terminal, and tells whether the last
+// one has ended.
+func cleaned(w *bufio.Writer, r io.Reader) (whole bool, err error) {
 	in := bufio.NewReaderSize(r, 64<<10)
+	whole = true
 	for {
 		line, err := in.ReadSlice('\n')
 		ended := len(line) > 0 && line[len(line)-1] == '\n'
@@ -110,11 +116,14 @@ func cleaned(w *bufio.Writer, r io.Reader) error {
 		if ended {
 			w.WriteByte('\n')
 		}
+		if len(line) > 0 || ended {
+			whole = ended
+		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return whole, nil
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return err
+			return whole, err
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/internal/store"
@@ -19,16 +20,21 @@ that the run showed, RUN@failed, or RUN@WORD with a word that only one step has.
 
 func (a *app) explainCommand() *cobra.Command {
 	var all bool
+	var graph string
 	c := &cobra.Command{
-		Use:   "explain [--all] [RUN|STEP]",
+		Use:   "explain [--all] [--graph FILE] [RUN|STEP]",
 		Short: "tell where a run put things, and why there",
 		Long: "Tell of each step of a run, the last one if none is named, where what it copied, merged\n" +
 			"or mounted landed and through which symlinks, how many entries it added, replaced,\n" +
 			"removed and left as they were, and what it wrote into the store. Of very many places the\n" +
-			"first few are shown, those first that are not where one would expect them.\n\n" + runNames,
+			"first few are shown, those first that are not where one would expect them.\n\n" +
+			"With --graph, draw all steps of the run instead, each with what it follows from, how it\n" +
+			"ended, what it cost and the tree that it came to: as a picture (FILE.svg), or in the\n" +
+			"language of Graphviz (FILE.dot). A square or a dashed line joins steps with equal trees.\n\n" + runNames,
 		Example: `  inlay explain
   inlay explain last@3
   inlay explain last@failed
+  inlay explain --graph run.svg
   inlay explain --json last@with-directory | jq '.steps[].placements'`,
 		Args:              arguments(0, 1),
 		ValidArgsFunction: a.completeRuns,
@@ -37,7 +43,18 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
+			if graph != "" {
+				if all || a.json {
+					return usageErrorf("--graph draws the run instead of telling of it: leave out --all and --json")
+				}
+				if err := graphFile(graph); err != nil {
+					return err
+				}
+			}
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
+				if graph != "" {
+					return s.graph(ctx, n, graph)
+				}
 				e, err := s.embedded.Explain(ctx, n)
 				if err != nil {
 					return err
@@ -50,6 +67,7 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all places that were recorded, not only the first few of each step")
+	c.Flags().StringVar(&graph, "graph", "", "draw the run into a file: FILE.svg or FILE.dot")
 	return a.jsonFlag(c)
 }
 
@@ -80,7 +98,10 @@ func (s *session) explain(e runs.Explanation, all bool) error {
 		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
 	}
 	for _, st := range e.Steps {
-		p.printf("\n#%d %s: %s\n", st.Number(), show.Clean(strings.ReplaceAll(st.Call, "\n", " "), false), outcome(st.State, st.Started, st.Ended))
+		p.printf("\n#%d %s: %s\n", st.Number(), oneLine(st.Call), outcome(st.State, st.Started, st.Ended))
+		if st.Uncached != nil {
+			p.printf("   not cached: %s\n", oneLine(st.Uncached.Text))
+		}
 		places(p, st, all)
 		if st.Error != "" {
 			p.printf("   %s\n", cut(show.Clean(strings.ReplaceAll(strings.TrimPrefix(st.Error, st.Call+": "), "\n", "; "), false)))
@@ -150,20 +171,26 @@ func summary(st runs.ExplainedStep) string {
 		return ""
 	case c == nil:
 		text = show.Entries(st.Total.Entries) + ", " + show.Size(st.Total.Bytes) + " of files"
-	case c.Added+c.Replaced+c.Removed == 0:
-		text = "nothing changed, " + show.Entries(c.Shared) + " shared"
 	default:
-		text = fmt.Sprintf("%s added, %s replaced", show.Entries(c.Added), show.Number(c.Replaced))
-		if c.Removed > 0 {
-			text += ", " + show.Number(c.Removed) + " removed"
-		}
-		text += ", " + show.Number(c.Shared) + " shared"
+		text = changed(*c)
 	}
 	text += "; " + inBytes(st.Written.Blobs) + " written"
 	if st.Written.Nodes > 0 {
 		text += ", and " + inBytes(st.Written.Nodes) + " of directories"
 	}
 	return text
+}
+
+// changed writes how two trees differ, in numbers.
+func changed(c compose.Counts) string {
+	if c.Added+c.Replaced+c.Removed == 0 {
+		return "nothing changed, " + show.Entries(c.Shared) + " shared"
+	}
+	text := fmt.Sprintf("%s added, %s replaced", show.Entries(c.Added), show.Number(c.Replaced))
+	if c.Removed > 0 {
+		text += ", " + show.Number(c.Removed) + " removed"
+	}
+	return text + ", " + show.Number(c.Shared) + " shared"
 }
 
 func inBytes(n int64) string {

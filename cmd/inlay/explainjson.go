@@ -28,6 +28,8 @@ type explainedStep struct {
 	Started time.Time  `json:"started"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Error   string     `json:"error,omitempty"`
+	Cause   string     `json:"cause,omitempty"` // why its result was not there, as docs/progress.md has it
+	Why     show.Bytes `json:"why,omitempty"`
 	Before  string     `json:"before,omitempty"` // digests of trees
 	After   string     `json:"after,omitempty"`
 	// Total is what the tree after the step holds.
@@ -70,6 +72,9 @@ func explanationOf(e runs.Explanation) explanation {
 			Total: (*totalJSON)(st.Total), Change: (*changeJSON)(st.Change),
 			Written:    writtenJSON{st.Written.Blobs, st.Written.Nodes},
 			Placements: []show.Placement{},
+		}
+		if st.Uncached != nil {
+			j.Cause, j.Why = string(st.Uncached.Cause), show.Bytes(st.Uncached.Text)
 		}
 		for _, i := range st.Inputs {
 			j.Inputs = append(j.Inputs, i+1)

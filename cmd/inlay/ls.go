@@ -54,6 +54,11 @@ func (l *lister) list(ctx context.Context, src, at string) error {
 	if err != nil {
 		return err
 	}
+	return l.show(ctx, at, e)
+}
+
+// show lists what stands at a path.
+func (l *lister) show(ctx context.Context, at string, e tree.Entry) error {
 	l.page = l.app.page()
 	l.found = []show.Entry{}
 	dir, ok := e.(tree.Tree)

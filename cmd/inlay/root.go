@@ -23,7 +23,9 @@ const about = `Inlay composes container file systems.
 
 Putting files into an image never breaks what is there: what is copied to /bin
 of a distribution whose /bin is a symlink goes to /usr/bin, and /bin stays.
-No daemon, and no root but for running processes.`
+No daemon, and no root but for running processes.
+
+Without a command, on a terminal, it opens a prompt: see "help" there.`
 
 // root makes the tree of commands.
 func (a *app) root() *cobra.Command {
@@ -46,7 +48,12 @@ func (a *app) root() *cobra.Command {
 			}
 			return usageErrorf("%s (`inlay help` lists them)", text)
 		},
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !a.talks() {
+				return cmd.Help()
+			}
+			return a.converse(cmd.Context())
+		},
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,

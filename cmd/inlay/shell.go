@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
@@ -103,12 +102,10 @@ func (v *visit) enterStep(ctx context.Context) error {
 	}
 	if v.watched() {
 		v.display.Pause()
-		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), show.Clean(oneLine(step.Call), false), step.State)
+		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), oneLine(step.Call), step.State)
 	}
 	return v.stand(ctx, in, step.Spec)
 }
-
-func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 
 // watched tells whether a person is at both ends.
 func (a *app) watched() bool {
@@ -145,10 +142,14 @@ func (v *visit) say(left engine.Left) {
 	case v.keep != "" && watched:
 		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %[2]s\n", show.Plural(left.Changed, "path"), show.Quote(v.keep), src)
 	case left.Changed > 0 && watched:
-		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n    inlay diff %s %s\n",
-			show.Plural(left.Changed, "path"), src, left.Tree.Digest())
+		diff := "inlay diff"
+		if v.prompting {
+			diff = "diff"
+		}
+		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n    %s %s %s\n",
+			show.Plural(left.Changed, "path"), diff, src, left.Tree.Digest())
 	}
-	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend {
+	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend && !v.prompting {
 		fmt.Fprintf(v.stderr, "`inlay shell --with-shell %s` lends a shell\n", src)
 	}
 	if watched || left.ExitCode != 0 {
@@ -169,10 +170,10 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 		return failed // it is not that of a step
 	}
 	s.display.Pause()
-	fmt.Fprintf(s.stderr, "inlay: %s\n", show.Clean(oneLine(failed.Error()), false))
+	fmt.Fprintf(s.stderr, "inlay: %s\n", oneLine(failed.Error()))
 	var exited exitError
 	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
-		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Clean(oneLine(err.Error()), false))
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", oneLine(err.Error()))
 	}
 	return failed
 }

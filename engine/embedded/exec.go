@@ -85,7 +85,13 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 			s.cached = ok
 			return res, err
 		}
-		return x.run(ctx, key)
+		x.tellUncached(ctx, key)
+		res, err := x.run(ctx, key)
+		var failed *engine.ExecError
+		if errors.As(err, &failed) && ctx.Err() == nil {
+			err = errors.Join(err, x.rememberFailure(ctx, key))
+		}
+		return res, err
 	}
 }
 
@@ -354,7 +360,12 @@ func (x *exec) keep(ctx context.Context, sv *saving, key digest.Digest, t tree.T
 			r.Blobs = append(r.Blobs, f.Content)
 		}
 	}
-	return sv.commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: r}})
+	results, err := x.remembered(key, false)
+	if err != nil {
+		return err
+	}
+	results[key] = r
+	return sv.commit(ctx, store.Changes{Results: results})
 }
 
 // stateDir is where the state of running processes is.

@@ -45,9 +45,14 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 			return engine.Result{}, err
 		}
 		defer sv.ingest.Abort()
-		var t tree.Tree
-		if t, s.cached, err = e.readTree(ctx, sv, place, s.progress()); err != nil {
+		t, stats, err := e.readTree(ctx, sv, place, s.progress())
+		if err != nil {
 			return engine.Result{}, err
+		}
+		if place.Scheme == engine.SchemeDir {
+			s.readFiles(stats)
+		} else {
+			s.uncached(engine.NeverKept, "a tar is read every time")
 		}
 		if err := sv.commit(ctx, store.Changes{}); err != nil {
 			return engine.Result{}, err
@@ -61,7 +66,9 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 	if err != nil {
 		return engine.Result{}, err
 	}
-	s.cached = cached
+	if s.cached = cached; !cached {
+		s.uncached(engine.NotInStore, "not all of its layers were in the store")
+	}
 	return e.result(ctx, n, n.Images[0])
 }
 
@@ -70,6 +77,7 @@ func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) 
 	e := s.engine()
 	ref, err := e.store.Ref(ctx, place.Path)
 	if errors.Is(err, store.ErrMissing) {
+		s.uncached(engine.NotInStore, "it was not in the store")
 		if _, err := e.Import(ctx, place, place.Path, ImportOptions{Platform: op.Platform, Progress: s.progress()}); err != nil {
 			return engine.Result{}, fmt.Errorf("%s is not in the store, and could not be pulled: %w", place.Path, err)
 		}
@@ -105,39 +113,38 @@ func treeResult(t tree.Tree) engine.Result {
 	return r
 }
 
-// readTree reads a directory or a plain tar. Cached tells that no file of a
-// directory had to be read.
-func (e *Engine) readTree(ctx context.Context, sv *saving, p engine.Place, progress progress) (t tree.Tree, cached bool, err error) {
+// readTree reads a directory or a plain tar. Of a directory it tells what had to
+// be read.
+func (e *Engine) readTree(ctx context.Context, sv *saving, p engine.Place, progress progress) (t tree.Tree, stats capture.Stats, err error) {
 	if p.Scheme == engine.SchemeDir {
-		t, stats, err := capture.Directory(ctx, p.Path, bodies{e, sv.ingest}, capture.Options{
+		return capture.Directory(ctx, p.Path, bodies{e, sv.ingest}, capture.Options{
 			CacheDir: e.cacheDir("stat"),
 			Progress: progress.captured(p.String()),
 		})
-		return t, stats.ReadFiles == 0 && stats.Files > 0, err
 	}
 	var r io.Reader = e.options.Stdin
 	if p.Path != "-" {
 		f, err := os.Open(p.Path)
 		if err != nil {
-			return tree.Tree{}, false, err
+			return tree.Tree{}, stats, err
 		}
 		defer f.Close()
 		r = f
 	}
 	z, err := compress.NewReader(progress.reader(p.String(), r), e.compressLimits())
 	if err != nil {
-		return tree.Tree{}, false, fmt.Errorf("%s: %w", p, err)
+		return tree.Tree{}, stats, fmt.Errorf("%s: %w", p, err)
 	}
 	defer z.Close()
 	in := &countedReader{Reader: z}
 	t, _, err = layer.ReadTree(ctx, in, layer.ReadOptions{Blobs: sv.ingest, Limits: e.layerLimits()})
 	if err != nil {
-		return tree.Tree{}, false, fmt.Errorf("%s: %w", p, err)
+		return tree.Tree{}, stats, fmt.Errorf("%s: %w", p, err)
 	}
 	if in.n == 0 {
-		return tree.Tree{}, false, fmt.Errorf("%s is empty: not even the end of a tar is in it", p)
+		return tree.Tree{}, stats, fmt.Errorf("%s is empty: not even the end of a tar is in it", p)
 	}
-	return t, false, nil
+	return t, stats, nil
 }
 
 // countedReader counts what is read.

@@ -44,7 +44,7 @@ func (s *step) host(ctx context.Context, op graph.Host) (engine.Result, error) {
 	if err != nil {
 		return engine.Result{}, err
 	}
-	s.cached = stats.ReadFiles == 0 && stats.Files > 0
+	s.readFiles(stats)
 	if err := sv.commit(ctx, store.Changes{}); err != nil {
 		return engine.Result{}, err
 	}
@@ -60,4 +60,12 @@ func (s *step) hostFile(ctx context.Context, op graph.Host, sink capture.Sink, o
 		}
 	}
 	return capture.File(ctx, op.Path, sink, o)
+}
+
+// readFiles notes whether files of this machine had to be read.
+func (s *step) readFiles(stats capture.Stats) {
+	s.cached = stats.ReadFiles == 0 && stats.Files > 0
+	if stats.ReadFiles > 0 {
+		s.uncached(engine.FilesChanged, "%d of %d files were read, as they are new or changed of late", stats.ReadFiles, stats.Files)
+	}
 }

@@ -115,6 +115,15 @@ func (n *note) placed(p engine.Placements) {
 	}
 }
 
+// uncached notes why the step's result was not there.
+func (n *note) uncached(m engine.Miss) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Uncached = &m
+	}
+}
+
 // wrote notes what the step brought into the store.
 func (n *note) wrote(w engine.Written) {
 	if n != nil {

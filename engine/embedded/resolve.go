@@ -211,8 +211,15 @@ func (s *step) event(ev engine.Event) {
 		s.note.placed(ev.Placements)
 	case engine.Written:
 		s.note.wrote(ev)
+	case engine.Uncached:
+		s.note.uncached(ev.Miss)
 	}
 	s.run.events.send(ev)
+}
+
+// uncached tells why the step's result was not there.
+func (s *step) uncached(c engine.Cause, format string, args ...any) {
+	s.event(engine.Uncached{Step: s.number, Miss: engine.Miss{Cause: c, Text: fmt.Sprintf(format, args...)}})
 }
 
 // place tells where the step put things, unless nobody listens.

@@ -51,6 +51,8 @@ type StepRecord struct {
 	Placed  *Placed      `json:",omitempty"` // nil where it put nothing anywhere
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input
+
+	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
 }
 
 // Process is what became of a process.

@@ -1,6 +1,8 @@
 package progress
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 // board is what is known of steps that go on.
 type board struct {
 	now   func() time.Time
+	begun int // steps, so far
+	ended int
 	steps map[int]*step // by the run's numbers; -1 for what is no step
 	order []*step
 	lent  bool // a process has the terminal
@@ -26,7 +30,8 @@ type step struct {
 	told    time.Time // when it was last written of
 	said    bool      // a line with its name was written
 	lost    int       // warnings of what it lost
-	streams [2]lines
+	why     string    // its result was not there
+	streams [2]show.Lines
 	parts   []engine.Progress
 }
 
@@ -36,8 +41,9 @@ func newBoard() *board {
 
 // begin notes a step.
 func (b *board) begin(e engine.StepStarted) *step {
+	b.begun++
 	now := b.now()
-	s := &step{number: e.Step, call: show.Clean(strings.ReplaceAll(e.Call, "\n", " "), false), started: now, told: now}
+	s := &step{number: e.Step, call: oneLine(e.Call), started: now, told: now}
 	b.steps[e.Step] = s
 	b.order = append(b.order, s)
 	return s
@@ -45,6 +51,7 @@ func (b *board) begin(e engine.StepStarted) *step {
 
 // end forgets a step and gives what was known of it.
 func (b *board) end(e engine.StepEnded) *step {
+	b.ended++
 	s, ok := b.steps[e.Step]
 	if !ok {
 		return &step{started: b.now()}
@@ -69,7 +76,7 @@ func (b *board) of(number int) *step {
 // progress notes how far a part of a step is.
 func (b *board) progress(e engine.Progress) {
 	s := b.of(e.Step)
-	e.What = show.Clean(strings.ReplaceAll(e.What, "\n", " "), false)
+	e.What = oneLine(e.What)
 	for i := range s.parts {
 		if s.parts[i].What == e.What {
 			s.parts[i] = e
@@ -98,15 +105,41 @@ func part(p engine.Progress) string {
 	return b.String()
 }
 
-// outcome writes how a step ended.
-func outcome(e engine.StepEnded) string {
+// oneLine makes one line of text from anywhere.
+func oneLine(s string) string { return show.Clean(strings.ReplaceAll(s, "\n", " "), false) }
+
+// state is how a step ended, in one word.
+func state(e engine.StepEnded) string {
 	switch {
+	case errors.Is(e.Err, context.Canceled):
+		return "canceled"
 	case e.Err != nil:
-		return "failed after " + show.Seconds(e.Took)
+		return "failed"
 	case e.Cached:
 		return "cached"
 	}
-	return "done " + show.Seconds(e.Took)
+	return "done"
+}
+
+// uncached notes why the result of a step was not there.
+func (b *board) uncached(e engine.Uncached) { b.of(e.Step).why = "not cached: " + oneLine(e.Text) }
+
+// reason gives why the step's result was not there, once; "" if that was said.
+func (s *step) reason() string {
+	if s.why == "" {
+		return ""
+	}
+	why := s.why
+	s.why = ""
+	return " (" + why + ")"
+}
+
+// stream gives the lines of what the step's process writes.
+func (s *step) stream(e engine.Output) *show.Lines {
+	if e.Stderr {
+		return &s.streams[1]
+	}
+	return &s.streams[0]
 }
 
 // leftOut writes the warning of entries that were not exported.

@@ -10,10 +10,7 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 )
 
-// jsonLines writes one object for each event. "event" says which it is:
-// step-started, step-ended, output, progress, replaced, placed, written, left-out,
-// not-kept, terminal-opened or terminal-closed.
-// "step" is the step's number in the run, as in RUN@N, or -1 for what is no step.
+// jsonLines writes one object for each event. docs/progress.md is the reference.
 type jsonLines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -21,11 +18,13 @@ type jsonLines struct {
 
 type jsonEvent struct {
 	Event   string     `json:"event"`
-	Step    int        `json:"step"`
+	Step    int        `json:"step,omitempty"` // as people count
 	Op      string     `json:"op,omitempty"`
 	Call    show.Bytes `json:"call,omitempty"`
 	At      *time.Time `json:"at,omitempty"`
-	Cached  bool       `json:"cached,omitempty"`
+	State   string     `json:"state,omitempty"`
+	Cause   string     `json:"cause,omitempty"`
+	Why     show.Bytes `json:"why,omitempty"`
 	Error   string     `json:"error,omitempty"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Stream  string     `json:"stream,omitempty"`
@@ -54,10 +53,12 @@ func (j *jsonLines) Event(ev engine.Event) {
 		out = jsonEvent{Event: "step-started", Step: e.Step, Op: e.Op, Call: show.Bytes(e.Call), At: &e.At}
 	case engine.StepEnded:
 		took := e.Took.Seconds()
-		out = jsonEvent{Event: "step-ended", Step: e.Step, Cached: e.Cached, Seconds: &took}
+		out = jsonEvent{Event: "step-ended", Step: e.Step, State: state(e), Seconds: &took}
 		if e.Err != nil {
 			out.Error = e.Err.Error()
 		}
+	case engine.Uncached:
+		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
 	case engine.Output:
 		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
 		if e.Stderr {
@@ -72,7 +73,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.Written:
 		out = jsonEvent{Event: "written", Step: e.Step, Blobs: e.Blobs, Nodes: e.Nodes}
 	case engine.LeftOut:
-		out = jsonEvent{Event: "left-out", Step: -1, Error: e.Why, Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
+		out = jsonEvent{Event: "left-out", Step: -1, Why: show.Bytes(e.Why), Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
 	case engine.TerminalOpened:
 		out = jsonEvent{Event: "terminal-opened", Step: e.Step}
 	case engine.TerminalClosed:
@@ -83,6 +84,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 	default:
 		return
 	}
+	out.Step = max(out.Step, 0) // left out where there is none
 	b, err := json.Marshal(out)
 	if err != nil {
 		return

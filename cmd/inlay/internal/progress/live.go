@@ -4,58 +4,65 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 )
 
-// live draws a few lines below what was written, and takes them away again.
-// Nothing that was written before is touched.
+// live draws a few lines below what was written, and takes them away again, in
+// the look of docker buildx. Nothing that was written before is touched, and
+// unlike there all that processes say stays.
 type live struct {
 	mu     sync.Mutex
 	w      io.Writer
 	screen func() (width, height int)
 	steps  bool
+	plain  bool // without colours of our own
 	board  *board
 	tick   ticker
-	drawn  int // live lines on the screen
-	frame  int
+	text   bytes.Buffer // lines to be written, to stay
+	drawn  int          // live lines on the screen
+	since  time.Time    // the first event
 }
 
 // young is how long something goes on before it is drawn.
 const young = 300 * time.Millisecond
 
+// The colours of buildx.
+const (
+	blue   = "34"
+	red    = "31"
+	yellow = "33"
+	faint  = "2"
+)
+
 func newLive(w io.Writer, screen func() (int, int), steps bool) *live {
-	return &live{w: w, screen: screen, steps: steps, board: newBoard()}
+	return &live{w: w, screen: screen, steps: steps, plain: os.Getenv("NO_COLOR") != "", board: newBoard()}
 }
 
 // Event notes the event, and writes what is to stay.
 func (l *live) Event(ev engine.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.since.IsZero() {
+		l.since = l.board.now()
+	}
 	l.tick.start(100*time.Millisecond, l.redraw)
 	switch e := ev.(type) {
 	case engine.StepStarted:
 		l.board.begin(e)
+	case engine.Uncached:
+		l.board.uncached(e)
 	case engine.StepEnded:
-		s := l.board.end(e)
-		for i := range s.streams {
-			s.streams[i].flush(func(line string) { l.said(s, line) })
-		}
-		l.warn(s.more())
-		if l.steps || s.said {
-			l.write(fmt.Sprintf("%s%s \x1b[2m%s\x1b[0m", mark(e), s.call, outcome(e)))
-		}
+		l.ended(e)
 	case engine.Output:
 		s := l.board.of(e.Step)
-		stream := 0
-		if e.Stderr {
-			stream = 1
-		}
-		s.streams[stream].add(e.Data, func(line string) { l.said(s, line) })
+		s.stream(e).Add(e.Data, func(line string) { l.said(s, line) })
 	case engine.Progress:
 		l.board.progress(e)
 	case engine.Replaced:
@@ -69,112 +76,165 @@ func (l *live) Event(ev engine.Event) {
 	case engine.NotKept:
 		l.warn(l.board.notKept(e))
 	}
+	l.flush()
 }
 
-func mark(e engine.StepEnded) string {
-	if e.Err != nil {
-		return "\x1b[31m✗\x1b[0m "
+// ended writes how a step ended.
+func (l *live) ended(e engine.StepEnded) {
+	s := l.board.end(e)
+	for i := range s.streams {
+		s.streams[i].Flush(func(line string) { l.said(s, line) })
 	}
-	return "\x1b[32m✓\x1b[0m "
+	l.warn(s.more())
+	if !l.steps && !s.said {
+		return
+	}
+	mark, colour := "", blue
+	switch state(e) {
+	case "cached":
+		mark = "CACHED "
+	case "failed":
+		mark, colour = "ERROR ", red
+	case "canceled":
+		mark, colour = "CANCELED ", yellow
+	}
+	width, _ := l.screen()
+	l.write(colour, row(" => "+mark+s.call+s.reason(), show.Seconds(e.Took), width-1))
 }
 
+// said writes a line of a process.
 func (l *live) said(s *step, line string) {
 	if !s.said && s.number > 0 {
-		l.write("  " + s.call)
+		l.write("", " => "+s.call+s.reason())
 	}
 	s.said = true
-	l.write("  \x1b[2m│\x1b[0m " + show.Clean(line, true))
+	l.text.WriteString(l.painted(faint, " => => # ") + line + "\n")
 }
 
 // warn writes a warning, if there is one.
 func (l *live) warn(text string) {
 	if text != "" {
-		l.write("\x1b[33m" + text + "\x1b[0m")
+		l.write(yellow, text)
 	}
 }
 
 // note writes a line of a step, if there is one, below which there are no live
 // lines.
 func (l *live) note(s *step, text string) {
-	l.erase()
 	if s != nil {
-		l.write("  " + text)
+		l.write("", " => => "+text)
 	}
+	l.draw(nil)
 }
 
 // write puts a line above the live ones, to stay.
-func (l *live) write(line string) {
-	l.erase()
-	fmt.Fprintln(l.w, line)
+func (l *live) write(colour, line string) { l.text.WriteString(l.painted(colour, line) + "\n") }
+
+// painted gives text in a colour.
+func (l *live) painted(colour, text string) string {
+	if colour == "" || l.plain {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// erase takes the live lines away.
-func (l *live) erase() {
-	if l.drawn > 0 {
-		fmt.Fprintf(l.w, "\r\x1b[%dA\x1b[J", l.drawn)
-		l.drawn = 0
+// flush writes lines above the live ones, if there are any.
+func (l *live) flush() {
+	switch {
+	case l.text.Len() == 0:
+	case l.drawn > 0:
+		l.draw(l.lines(l.size()))
+	default:
+		l.draw(nil)
 	}
 }
 
-// redraw draws the live lines anew, in one write.
-func (l *live) redraw() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.board.lent {
-		return
-	}
+// size is how wide live lines may be, and how many there may be beside the first.
+func (l *live) size() (width, most int) {
+	width, height := l.screen()
+	return width - 1, min(10, height-2)
+}
+
+// draw writes what is to stay in the place of the live lines, and then live
+// lines, all at once.
+func (l *live) draw(lines []string) {
 	var b bytes.Buffer
 	if l.drawn > 0 {
 		fmt.Fprintf(&b, "\r\x1b[%dA\x1b[J", l.drawn)
 	}
-	width, height := l.screen()
-	text := l.lines(min(8, height-2))
-	for _, line := range text {
-		b.WriteString(cut(line, width-1) + "\n")
+	b.Write(l.text.Bytes())
+	l.text.Reset()
+	for _, line := range lines {
+		b.WriteString(line + "\n")
 	}
-	l.drawn = len(text)
+	l.drawn = len(lines)
 	if b.Len() > 0 {
-		l.w.Write(b.Bytes())
+		_, _ = l.w.Write(b.Bytes()) // there is nobody else to tell
 	}
 }
 
-// lines gives the live lines: the newest steps that are not young any more,
-// with how far they are.
-func (l *live) lines(most int) []string {
-	l.frame++
-	spin := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")[l.frame%10]
+// redraw draws the live lines anew.
+func (l *live) redraw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.board.lent {
+		l.draw(l.lines(l.size()))
+	}
+}
+
+// lines gives the live lines: how far all is, and the newest steps that are not
+// young any more, with how far they are and the line that their processes write.
+func (l *live) lines(width, most int) []string {
 	now := l.board.now()
 	var out []string
+	steps := false
 	for _, s := range l.board.order {
 		took := now.Sub(s.started)
 		if took < young {
 			continue
 		}
 		if s.number > 0 {
-			out = append(out, fmt.Sprintf("%c %s %s", spin, show.Seconds(took), s.call))
+			steps = true
+			out = append(out, fit(" => "+s.call, show.Seconds(took), width))
 		}
 		for _, p := range s.parts {
 			if s.number > 0 {
-				out = append(out, "  "+part(p))
+				out = append(out, cut(" => => "+part(p), width))
 			} else {
-				out = append(out, fmt.Sprintf("%c %s %s", spin, show.Seconds(took), part(p)))
+				out = append(out, fit(" => "+part(p), show.Seconds(took), width))
+			}
+		}
+		for i := range s.streams {
+			if line := s.streams[i].Current(); line != "" {
+				out = append(out, l.painted(faint, " => => # ")+cut(line, width-9))
 			}
 		}
 	}
 	if len(out) > most {
 		more := len(out) - most + 1
-		out = append(out[:most-1], fmt.Sprintf("  and %d more", more))
+		out = append(out[:most-1], fmt.Sprintf(" => and %d more", more))
+	}
+	if steps {
+		head := fmt.Sprintf("[+] Running %s (%d/%d)", show.Seconds(now.Sub(l.since)), l.board.ended, l.board.begun)
+		out = append([]string{cut(head, width)}, out...)
 	}
 	return out
 }
 
-func cut(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	r := []rune(s)
-	return string(r[:width-1]) + "…"
+// row is a line with something at its right end. What is too wide is written
+// without space between: it is for the terminal to wrap it.
+func row(left, right string, width int) string {
+	space := width - ansi.StringWidth(left) - ansi.StringWidth(right)
+	return left + strings.Repeat(" ", max(space, 1)) + right
 }
+
+// fit is a [row] that is not wider than width.
+func fit(left, right string, width int) string {
+	return row(cut(left, width-ansi.StringWidth(right)-1), right, width)
+}
+
+// cut keeps a line from being wrapped.
+func cut(s string, width int) string { return ansi.Truncate(s, max(width, 1), "…") }
 
 // Output tells that processes are heard.
 func (l *live) Output() bool { return true }
@@ -184,7 +244,7 @@ func (l *live) Output() bool { return true }
 func (l *live) Pause() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.erase()
+	l.draw(nil)
 	l.board.settle()
 }
 

@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -18,6 +19,7 @@ type plain struct {
 	steps bool
 	board *board
 	tick  ticker
+	text  bytes.Buffer // to be written
 }
 
 // often is how often a log gets a line of something that goes on.
@@ -35,22 +37,13 @@ func (p *plain) Event(ev engine.Event) {
 	switch e := ev.(type) {
 	case engine.StepStarted:
 		p.board.begin(e)
+	case engine.Uncached:
+		p.board.uncached(e)
 	case engine.StepEnded:
-		s := p.board.end(e)
-		for i := range s.streams {
-			s.streams[i].flush(func(line string) { p.said(s, line) })
-		}
-		p.warn(s.more())
-		if p.steps || s.said {
-			fmt.Fprintf(p.w, "%s%s: %s\n", s.name(), s.call, outcome(e))
-		}
+		p.ended(e)
 	case engine.Output:
 		s := p.board.of(e.Step)
-		stream := 0
-		if e.Stderr {
-			stream = 1
-		}
-		s.streams[stream].add(e.Data, func(line string) { p.said(s, line) })
+		s.stream(e).Add(e.Data, func(line string) { p.said(s, line) })
 	case engine.Progress:
 		p.board.progress(e)
 	case engine.Replaced:
@@ -64,12 +57,42 @@ func (p *plain) Event(ev engine.Event) {
 	case engine.NotKept:
 		p.warn(p.board.notKept(e))
 	}
+	p.flush()
+}
+
+func (p *plain) ended(e engine.StepEnded) {
+	s := p.board.end(e)
+	for i := range s.streams {
+		s.streams[i].Flush(func(line string) { p.said(s, line) })
+	}
+	p.warn(s.more())
+	if !p.steps && !s.said {
+		return
+	}
+	text := state(e)
+	switch text {
+	case "failed":
+		text += " after " + show.Seconds(e.Took)
+	case "done":
+		text += " " + show.Seconds(e.Took)
+	}
+	p.printf("%s%s: %s%s\n", s.name(), s.call, text, s.reason())
+}
+
+func (p *plain) printf(format string, args ...any) { fmt.Fprintf(&p.text, format, args...) }
+
+// flush writes what is to be written, at once.
+func (p *plain) flush() {
+	if p.text.Len() > 0 {
+		_, _ = p.w.Write(p.text.Bytes()) // there is nobody else to tell
+		p.text.Reset()
+	}
 }
 
 // warn writes a warning, if there is one.
 func (p *plain) warn(text string) {
 	if text != "" {
-		fmt.Fprintln(p.w, text)
+		p.printf("%s\n", text)
 	}
 }
 
@@ -83,13 +106,13 @@ func (p *plain) note(s *step, text string) {
 // said writes a line of a process.
 func (p *plain) said(s *step, line string) {
 	p.announce(s)
-	fmt.Fprintf(p.w, "%s| %s\n", s.name(), show.Clean(line, true))
+	p.printf("%s| %s\n", s.name(), line)
 }
 
 // announce writes which step the lines with its number are of.
 func (p *plain) announce(s *step) {
 	if !s.said && s.number > 0 {
-		fmt.Fprintf(p.w, "%s%s\n", s.name(), s.call)
+		p.printf("%s%s%s\n", s.name(), s.call, s.reason())
 	}
 	s.said = true
 }
@@ -113,12 +136,13 @@ func (p *plain) look() {
 		s.told = now
 		p.announce(s)
 		for _, g := range s.parts {
-			fmt.Fprintf(p.w, "%s%s, %s\n", s.name(), part(g), show.Seconds(now.Sub(s.started)))
+			p.printf("%s%s, %s\n", s.name(), part(g), show.Seconds(now.Sub(s.started)))
 		}
 		if len(s.parts) == 0 && s.number > 0 {
-			fmt.Fprintf(p.w, "%s%s so far\n", s.name(), show.Seconds(now.Sub(s.started)))
+			p.printf("%s%s so far\n", s.name(), show.Seconds(now.Sub(s.started)))
 		}
 	}
+	p.flush()
 }
 
 // Output tells that processes are heard.

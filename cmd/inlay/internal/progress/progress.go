@@ -3,7 +3,8 @@
 // A [Display] is an engine.Sink that shows events in one of four ways: as a few
 // live lines below what was written (tty), as lines for a log (plain), as one
 // JSON object for each event (json), or not at all (quiet). What takes under a
-// second is not worth a line, except for the steps of a pipeline.
+// second is not worth a line, except for the steps of a pipeline. docs/progress.md
+// shows them all, and is the reference of json.
 package progress
 
 import (
@@ -127,53 +128,4 @@ func (t *ticker) end() {
 		<-t.done
 		t.stop = nil
 	}
-}
-
-// lines cuts what a process says into lines.
-type lines struct {
-	kept []byte
-}
-
-// maxLine is where a line that does not end is cut.
-const maxLine = 16 << 10
-
-// add gives each whole line to f. Of a line that was written over by carriage
-// returns the last state is given.
-func (l *lines) add(b []byte, f func(string)) {
-	l.kept = append(l.kept, b...)
-	for {
-		i := slices.Index(l.kept, '\n')
-		if i < 0 && len(l.kept) > maxLine {
-			i = maxLine
-			f(last(l.kept[:i]))
-			l.kept = l.kept[i:]
-			continue
-		}
-		if i < 0 {
-			break
-		}
-		f(last(l.kept[:i]))
-		l.kept = l.kept[i+1:]
-	}
-	l.kept = slices.Clone(l.kept)
-}
-
-// flush gives what is left.
-func (l *lines) flush(f func(string)) {
-	if len(l.kept) > 0 {
-		f(last(l.kept))
-		l.kept = nil
-	}
-}
-
-func last(b []byte) string {
-	for len(b) > 0 && b[len(b)-1] == '\r' {
-		b = b[:len(b)-1]
-	}
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] == '\r' {
-			return string(b[i+1:])
-		}
-	}
-	return string(b)
 }

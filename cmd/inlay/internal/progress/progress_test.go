@@ -2,7 +2,6 @@ package progress
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/tree"
@@ -35,14 +35,15 @@ func (c *clock) move(d time.Duration) {
 }
 
 var story = []engine.Event{
-	engine.StepStarted{Step: 0, Op: "from", Call: "from a"},
-	engine.StepEnded{Step: 0, Cached: true},
-	engine.StepStarted{Step: 1, Op: "with-exec", Call: "with-exec x"},
-	engine.Output{Step: 1, Data: []byte("one\npart")},
-	engine.Output{Step: 1, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
-	engine.Output{Step: 1, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
-	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13, Came: 1}},
-	engine.StepEnded{Step: 1, Err: errors.New("oh"), Took: 2 * time.Second},
+	engine.StepStarted{Step: 1, Op: "from", Call: "from a"},
+	engine.StepEnded{Step: 1, Cached: true},
+	engine.StepStarted{Step: 2, Op: "with-exec", Call: "with-exec x"},
+	engine.Uncached{Step: 2, Miss: engine.Miss{Cause: engine.InputChanged, Text: "it changed: /a\x1b[2J"}},
+	engine.Output{Step: 2, Data: []byte("one\npart")},
+	engine.Output{Step: 2, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
+	engine.Output{Step: 2, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
+	engine.Replaced{Step: 2, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13, Came: 1}},
+	engine.StepEnded{Step: 2, Err: errors.New("oh"), Took: 2 * time.Second},
 }
 
 func TestPlainIsLinesForALog(t *testing.T) {
@@ -53,7 +54,7 @@ func TestPlainIsLinesForALog(t *testing.T) {
 	}
 	p.Close()
 	want := `#1 from a: cached
-#2 with-exec x
+#2 with-exec x (not cached: it changed: /a)
 #2 | one
 #2 | err
 #2 | partly
@@ -72,8 +73,8 @@ func TestPlainTellsOfWhatTakesOverASecond(t *testing.T) {
 	c := &clock{now: time.Unix(0, 0)}
 	p := newPlain(&b, false)
 	p.board.now = c.read
-	p.Event(engine.StepStarted{Step: 0, Call: "from a"})
-	p.Event(engine.Progress{Step: 0, What: "unpack", Done: 1 << 20, Total: 4 << 20, Count: 2})
+	p.Event(engine.StepStarted{Step: 1, Call: "from a"})
+	p.Event(engine.Progress{Step: 1, What: "unpack", Done: 1 << 20, Total: 4 << 20, Count: 2})
 	p.look()
 	if b.Len() > 0 {
 		t.Errorf("too early: %s", &b)
@@ -85,7 +86,7 @@ func TestPlainTellsOfWhatTakesOverASecond(t *testing.T) {
 	c.move(5 * time.Second)
 	p.Event(engine.Progress{Step: -1, What: "tar:x", Done: 5, Count: 1})
 	p.look()
-	p.Event(engine.StepEnded{Step: 0, Took: 8 * time.Second})
+	p.Event(engine.StepEnded{Step: 1, Took: 8 * time.Second})
 	p.Close()
 	want := `#1 from a
 #1 unpack 1.0 MiB of 4.0 MiB (2), 1.1s
@@ -113,16 +114,16 @@ func TestWarningsAreCappedForEachStep(t *testing.T) {
 	var b bytes.Buffer
 	p := newPlain(&b, true)
 	for i := range 2 {
-		p.Event(engine.StepStarted{Step: i, Call: fmt.Sprint("copy ", i)})
+		p.Event(engine.StepStarted{Step: i + 1, Call: fmt.Sprint("copy ", i)})
 	}
 	for i := range 30 {
-		p.Event(engine.Replaced{Step: i % 2, Replacement: compose.Replacement{Path: "/a b", Was: tree.KindSymlink, Now: tree.KindDirectory, Entries: 1, Came: 1 + 1234*int64(i)}})
+		p.Event(engine.Replaced{Step: 1 + i%2, Replacement: compose.Replacement{Path: "/a b", Was: tree.KindSymlink, Now: tree.KindDirectory, Entries: 1, Came: 1 + 1234*int64(i)}})
 	}
 	for range 10 {
-		p.Event(engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/d", Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: 9}})
+		p.Event(engine.Replaced{Step: 2, Replacement: compose.Replacement{Path: "/d", Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: 9}})
 	}
 	for i := range 2 {
-		p.Event(engine.StepEnded{Step: i})
+		p.Event(engine.StepEnded{Step: i + 1})
 	}
 	p.Close()
 	got := strings.Split(b.String(), "\n")
@@ -192,78 +193,61 @@ func TestLiveLinesComeAndGoBelowWhatStays(t *testing.T) {
 	l.redraw()
 	l.Event(story[1])
 	l.Event(story[2])
-	l.Event(engine.Progress{Step: 1, What: "unpack", Done: 512, Total: 1024, Count: 3})
+	l.Event(engine.Progress{Step: 2, What: "unpack", Done: 512, Total: 1024, Count: 3})
 	l.redraw()
-	if got := strings.Join(s.lines, "\n"); got != "✓ from a cached" {
-		t.Errorf("young: %s", got)
+	first := " => CACHED from a" + strings.Repeat(" ", 18) + "0.0s"
+	if got := strings.Join(s.lines, "\n"); got != first {
+		t.Errorf("young: %q", got)
 	}
 	c.move(time.Second)
 	l.redraw()
-	if got := strings.Join(s.lines, "\n"); !strings.HasPrefix(got, "✓ from a cached\n") || !strings.HasSuffix(got, " 1.0s with-exec x\n  unpack 512 B of 1.0 KiB (3)") {
-		t.Errorf("live: %s", got)
+	if got, want := strings.Join(s.lines, "\n"), first+`
+[+] Running 1.0s (1/2)
+ => with-exec x                    1.0s
+ => => unpack 512 B of 1.0 KiB (3)`; got != want {
+		t.Errorf("live:\n%s\nwant\n%s", got, want)
 	}
-	for _, e := range story[3:] {
+	for _, e := range story[3:5] {
+		l.Event(e)
+	}
+	l.redraw()
+	if got, want := strings.Join(s.lines, "\n"), first+`
+ => with-exec x (not cached: it changed: /a)
+ => => # one
+[+] Running 1.0s (1/2)
+ => with-exec x                    1.0s
+ => => unpack 512 B of 1.0 KiB (3)
+ => => # part`; got != want {
+		t.Errorf("with output:\n%s\nwant\n%s", got, want)
+	}
+	for _, e := range story[5:] {
 		l.Event(e)
 		l.redraw()
 	}
 	for i := range 20 {
-		l.Event(engine.StepStarted{Step: 10 + i, Call: "with-file " + strings.Repeat("x", 60)})
+		l.Event(engine.StepStarted{Step: 11 + i, Call: "with-file " + strings.Repeat("日", 60)})
 	}
 	c.move(time.Second)
 	l.redraw()
-	if len(s.lines) > 10+8 || !strings.HasSuffix(s.lines[len(s.lines)-1], "more") {
-		t.Errorf("%d lines: %q", len(s.lines), s.lines)
+	if n := len(s.lines); n != 9+9 || !strings.HasSuffix(s.lines[n-1], "and 13 more") {
+		t.Errorf("%d lines: %q", n, s.lines)
 	}
 	for _, line := range s.lines[len(s.lines)-8:] {
-		if n := len([]rune(line)); n > 39 {
+		if n := ansi.StringWidth(line); n > 39 {
 			t.Errorf("%d wide: %s", n, line)
 		}
 	}
 	l.Close()
-	want := `✓ from a cached
-  with-exec x
-  │ one
-  │ err
-  │ partly
-  │ 100%
+	want := first + `
+ => with-exec x (not cached: it changed: /a)
+ => => # one
+ => => # err
+ => => # partly
+ => => # 100%
 warning: with-exec x: /a/b was a directory with 12 entries, and is a file now
-  │ no end
-✗ with-exec x failed after 2.0s`
+ => => # no end
+ => ERROR with-exec x              2.0s`
 	if got := strings.Join(s.lines, "\n"); got != want || len(s.bad) > 0 {
 		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, s.bad)
-	}
-}
-
-func TestJSONIsOneObjectForEachEvent(t *testing.T) {
-	var b bytes.Buffer
-	j := &jsonLines{w: &b}
-	for _, e := range story {
-		j.Event(e)
-	}
-	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != len(story) {
-		t.Fatalf("%d lines", len(lines))
-	}
-	for _, line := range lines {
-		var v map[string]any
-		if err := json.Unmarshal([]byte(line), &v); err != nil || v["event"] == "" {
-			t.Errorf("%s: %v", line, err)
-		}
-	}
-}
-
-func TestALineThatDoesNotEndIsCut(t *testing.T) {
-	var l lines
-	var got []int
-	for range 100 {
-		l.add(bytes.Repeat([]byte("x"), 1000), func(s string) { got = append(got, len(s)) })
-	}
-	l.flush(func(s string) { got = append(got, len(s)) })
-	sum := 0
-	for _, n := range got {
-		sum += n
-	}
-	if sum != 100000 || len(l.kept) > maxLine || len(got) < 5 {
-		t.Error(sum, got)
 	}
 }

@@ -69,7 +69,7 @@ func Clean(line string, colours bool) string {
 		case r < 0x100:
 			b.WriteString(`\x` + hex(byte(r)))
 		default:
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+			b.WriteString(escaped(r))
 		}
 		i += n
 	}
@@ -83,6 +83,9 @@ func Clean(line string, colours bool) string {
 func steers(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
 }
+
+// escaped writes a character as \uNNNN.
+func escaped(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") }
 
 func hex(b byte) string {
 	const digits = "0123456789abcdef"

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/ergochat/readline"
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/pipeline"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// prompt is a conversation on a terminal: lines of the pipeline language, each word
+// of which makes a value, and commands that look at values.
+type prompt struct {
+	*session
+	values *pipeline.Session
+	editor *readline.Instance
+}
+
+// talks tells whether a conversation is possible.
+func (a *app) talks() bool {
+	return progress.IsTerminal(a.stdin) && progress.IsTerminal(a.stdout) && progress.IsTerminal(a.stderr)
+}
+
+// converse reads lines from the terminal and carries them out until the user ends it.
+func (a *app) converse(ctx context.Context) error {
+	a.interrupts.release()
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	a.prompting = true
+	return a.with(ctx, "", func(ctx context.Context, s *session) error {
+		p := &prompt{session: s}
+		p.values = pipeline.NewSession(pipeline.Environment{
+			Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print,
+		}, p.tell)
+		var err error
+		p.editor, err = readline.NewFromConfig(&readline.Config{
+			Prompt: p.text(), HistoryFile: historyFile(), HistoryLimit: 2000,
+			AutoComplete: completer{p, ctx}, EOFPrompt: "\n",
+			Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
+		})
+		if err != nil {
+			return fmt.Errorf("open the terminal: %w", err)
+		}
+		defer p.editor.Close()
+		defer p.ends(cancel)()
+		p.say("Start with a source, such as `from debian:12`. `help` tells what else there is; ^D ends.")
+		return p.loop(ctx)
+	})
+}
+
+// ends lets signals that mean the end close the terminal first, which is in raw
+// mode. Call what it gives when that is no longer needed.
+func (p *prompt) ends(cancel context.CancelCauseFunc) func() {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		if s, ok := <-ch; ok {
+			cancel(stoppedBy(s))
+			_ = p.editor.Close() // the end of a line that is being read is what it is for
+		}
+	}()
+	return func() { signal.Stop(ch); close(ch) }
+}
+
+// historyFile is where lines are remembered, for the user alone; "" if there is no
+// place for it.
+func historyFile() string {
+	dir := os.Getenv("XDG_STATE_HOME")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".local", "state")
+	}
+	dir = filepath.Join(dir, "inlay")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return ""
+	}
+	name := filepath.Join(dir, "history")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600) // with its mode, before the editor makes it
+	if err != nil {
+		return ""
+	}
+	_ = f.Close() // nothing was written
+	return name
+}
+
+// text is what stands before a line.
+func (p *prompt) text() string {
+	if now, ok := p.values.Current(); ok {
+		return fmt.Sprintf("inlay v%d> ", now.Number)
+	}
+	return "inlay> "
+}
+
+// errEnd ends the conversation.
+var errEnd = errors.New("the end")
+
+func (p *prompt) loop(ctx context.Context) error {
+	for {
+		line, err := p.read()
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, readline.ErrInterrupt):
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read from the terminal: %w", err)
+		}
+		if errors.Is(p.carryOut(ctx, line), errEnd) {
+			return nil
+		}
+	}
+}
+
+// read reads a line, and those that it goes on in.
+func (p *prompt) read() (string, error) {
+	p.editor.SetPrompt(p.text())
+	line, err := p.editor.ReadLine()
+	for err == nil && p.unfinished(line) {
+		var more string
+		p.editor.SetPrompt(strings.Repeat(".", len(p.text())-2) + "> ")
+		more, err = p.editor.ReadLine()
+		line += "\n" + more
+	}
+	return line, err
+}
+
+// unfinished tells whether a line of the language goes on in the next one.
+func (p *prompt) unfinished(line string) bool {
+	if _, _, ok := p.command(line); ok {
+		return false
+	}
+	_, err := pipeline.Parse("", line)
+	var se *pipeline.SyntaxError
+	return errors.As(err, &se) && se.Incomplete
+}
+
+// carryOut carries out a line, and says what is wrong with it. An interrupt stops
+// what goes on, and not the conversation.
+func (p *prompt) carryOut(ctx context.Context, line string) error {
+	if strings.TrimSpace(line) == "" || strings.HasPrefix(strings.TrimSpace(line), "#") {
+		return nil
+	}
+	work, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	err := p.run(work, line)
+	p.display.Pause()
+	switch {
+	case errors.Is(err, errEnd):
+		return err
+	case err != nil && work.Err() != nil && ctx.Err() == nil:
+		p.say("stopped; the value is what it was")
+	case err != nil:
+		p.report(ctx, err)
+	}
+	return nil
+}
+
+func (p *prompt) run(ctx context.Context, line string) error {
+	if c, args, ok := p.command(line); ok {
+		if err := c.run(p, ctx, args); err != nil {
+			return err
+		}
+		if c.looks {
+			p.values.Note(strings.TrimSpace(line))
+		}
+		return nil
+	}
+	return p.values.Run(ctx, line)
+}
+
+// tell says in a line what a word made.
+func (p *prompt) tell(ctx context.Context, v pipeline.Value) error {
+	text := v.Kind
+	if v.Kind == "a file system" {
+		t := v.Result.Tree
+		text = show.Entries(t.Count()) + ", " + show.Size(t.Bytes())
+		if from, err := p.values.Value(v.From); err == nil && from.Kind == v.Kind {
+			c, err := compose.Count(ctx, from.Result.Tree, t)
+			if err != nil {
+				return err
+			}
+			text = changed(c)
+		}
+	}
+	p.say("v%d = %s: %s", v.Number, oneLine(v.Word), text)
+	return nil
+}
+
+// say writes a line to the user.
+func (p *prompt) say(format string, args ...any) {
+	p.display.Pause()
+	fmt.Fprintf(p.stdout, format+"\n", args...)
+}
+
+// at gives what stands at a path of a value.
+func (p *prompt) at(ctx context.Context, v pipeline.Value, path string, follow tree.Follow) (tree.Entry, error) {
+	if v.Kind == "a change set" {
+		return nil, fmt.Errorf("v%d is a change set, which has no paths: `changes` lists it", v.Number)
+	}
+	return entryAt(ctx, v.Result.Tree, path, follow)
+}

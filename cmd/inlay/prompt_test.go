@@ -1,0 +1,172 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// rootfs makes a small file system, named debian in the store.
+func (p *pane) rootfs() {
+	p.t.Helper()
+	for name, text := range map[string]string{
+		"root/etc/motd": "hello\n", "root/etc/os-release": "NAME=test\n", "root/usr/bin/sh": "", "root/opt/a b": "odd\n", "tool": "tool\n",
+	} {
+		name = filepath.Join(p.dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			p.t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("usr/bin", filepath.Join(p.dir, "root/bin")); err != nil {
+		p.t.Fatal(err)
+	}
+	p.run("import", "dir:root", "debian")
+}
+
+func TestAConversationMakesAValueOfEachWord(t *testing.T) {
+	p := newPane(t)
+	p.rootfs()
+	p.line("inlay", "\ninlay>")
+	p.line("from debian", "\nv1 = from debian: 9 entries, 20 B\ninlay v1>")
+	p.line("with-file /bin/tool ./tool | with-new-file /x 'a | b'", "\nv3 = with-new-file /x 'a | b': 1 entry added, 0 replaced, 10 shared\ninlay v3>")
+	if seen := p.seen(); !strings.Contains(seen, "\nv2 = with-file /bin/tool ./tool: 1 entry added, 0 replaced, 9 shared\n") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.line("cat /bin/tool /x", "\ntool\na | b\ninlay v3>")
+	p.line("ls /bin", "ls /bin\nsh\ntool\ninlay v3>")
+	p.line("ls v1 /bin", "ls v1 /bin\nsh\ninlay v3>")
+	p.line("diff", "diff\nA /x\ninlay v3>")
+	p.line("diff v1", "diff v1\nA /usr/bin/tool\nA /x\ninlay v3>")
+	p.line("diff v2 v1", "\nD /usr/bin/tool\ninlay v3>")
+	p.line("undo", "undo\ninlay v2>")
+	p.line("without-file /etc/motd", "\nv4 = without-file /etc/motd: 0 entries added, 0 replaced, 1 removed, 9 shared\ninlay v4>")
+	p.line("with-directory /old $v3", "\nv5 = with-directory /old $v3: 12 entries added, 0 replaced, 9 shared\ninlay v5>")
+	p.line("use v4", "\ninlay v4>")
+	p.line("values", "\n* v4   v2 | without-file /etc/motd\n  v5   v4 | with-directory /old $v3\ninlay v4>")
+	seen := p.line("digest", "\ninlay v4>")
+	_, digest, _ := strings.Cut(seen, "> digest\n")
+	digest, _, _ = strings.Cut(digest, "\n")
+	p.line("save session.inlay", "\nwrote session.inlay: inlay do -f session.inlay\ninlay v4>")
+	p.line("exit", "exit\nshell>")
+	if got := strings.TrimSpace(p.run("--progress", "quiet", "do", "-f", "session.inlay")); got != digest || !strings.HasPrefix(got, "sha256:") {
+		t.Errorf("the script says %q, the conversation said %q", got, digest)
+	}
+	// What was typed is there again, for the user alone.
+	p.line("inlay", "\ninlay>")
+	p.keys("Up")
+	p.waitFor("\ninlay> exit")
+	p.keys("C-c")
+	p.waitFor("\ninlay>")
+	p.keys("C-d")
+	p.waitFor("shell>")
+	if i, err := os.Stat(filepath.Join(p.dir, ".local/state/inlay/history")); err != nil || i.Mode().Perm() != 0o600 {
+		t.Errorf("the history is %v (%v)", i, err)
+	}
+}
+
+func TestAConversationCompletesFromTheTree(t *testing.T) {
+	p := newPane(t)
+	p.rootfs()
+	p.line("inlay", "\ninlay>")
+	for _, c := range [][2]string{ // what is typed, and what is then on the line
+		{"fro", "from"}, {"from deb", "from debian"},
+	} {
+		p.keys(c[0], "Tab")
+		p.waitFor("inlay> " + c[1])
+		p.keys("C-u")
+	}
+	p.line("from debian", "\ninlay v1>")
+	for _, c := range [][2]string{
+		{"cat /etc/os", "cat /etc/os-release"},
+		{"cat /bin/", "cat /bin/sh"},
+		{"cat /op", "cat /opt/"},
+		{"cat /opt/", "cat /opt/a\\ b"},
+		{"without-f", "without-file"},
+		{"without-file /etc/mo", "without-file /etc/motd"},
+		{"with-file /etc/mo", "with-file /etc/motd"},
+		{"with-file /bin/ ./to", "with-file /bin/ ./tool"},
+		{"with-file --own", "with-file --owner"},
+		{"with-file --existing rep", "with-file --existing replace"},
+		{"with-directory / $v", "with-directory / $v1"},
+		{"with-env A=1 | with-new-f", "with-env A=1 | with-new-file"},
+		{"with-directory / $(fr", "with-directory / $(from"},
+		{"with-exec s", "with-exec sh"},
+		{"und", "undo"}, {"help with-mer", "help with-merged"}, {"diff v", "diff v1"},
+	} {
+		p.keys(c[0], "Tab")
+		p.waitFor("\ninlay v1> " + c[1])
+		p.keys("C-u")
+	}
+	// Several are listed, and the line stays.
+	p.keys("cat /etc/", "Tab")
+	p.keys("Tab")
+	if seen := p.waitForAny("os-release"); !strings.Contains(seen, "inlay v1> cat /etc/") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.keys("C-c")
+	p.keys("C-c")
+	p.waitFor("\ninlay v1>")
+	p.line("cat /opt/a\\ b", "\nodd\ninlay v1>")
+	p.line("exit", "shell>")
+}
+
+func TestAnErrorLeavesAConversationAsItWas(t *testing.T) {
+	p := newPane(t)
+	p.rootfs()
+	p.line("inlay", "\ninlay>")
+	p.line("ls", "\ninlay: there is no value to look at: start with a source, such as `from debian:12`\ninlay>")
+	p.line("from debian | # and on", "\n.....>")
+	p.line("with-env A=1", "\nv2 = with-env A=1: nothing changed, 9 entries shared\ninlay v2>")
+	p.line("wiht-env", "\ninlay: pipeline 1:1: unknown word \"wiht-env\"; did you mean \"with-env\"?\ninlay v2>")
+	p.line("with-env B=2 | with-file /x ./none", "\ninlay v2>")
+	if seen := p.seen(); !strings.Contains(seen, "\ninlay: with-file /x ./none: ") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.line("cat /none", "\ninlay: find /none: file does not exist; the nearest directory that exists is /\ninlay v2>")
+	p.line("save tool", "\ninlay: tool is there already: take another name\ninlay v2>")
+	p.line("exit", "shell>")
+}
+
+func TestAnInterruptStopsAStepAndNotTheConversation(t *testing.T) {
+	program, box := runc(t), busybox()
+	if program == "" || box == "" {
+		t.Skip("running processes needs root, inlay-runc and a static busybox")
+	}
+	t.Setenv("INLAY_RUNC", program)
+	p := newPane(t)
+	p.rootfs()
+	p.line("inlay", "\ninlay>")
+	p.line("from debian | with-file --mode 0755 /bin/busybox "+box, "\ninlay v2>")
+	p.keys("with-exec -- busybox sh -c 'echo started; busybox sleep 98765'", "Enter")
+	p.waitForAny("\n => => # started")
+	p.keys("C-c")
+	p.waitFor("\nstopped; the value is what it was\ninlay v2>")
+	if out, err := exec.Command("pgrep", "-f", "busybox sleep 98765").Output(); err == nil {
+		t.Errorf("left running: %s", out)
+	}
+	p.line("with-exec -- busybox sh -c 'busybox echo ran > /ran' | contents /ran", "\nran\ninlay v3>")
+	// What ends the program leaves the terminal as it was.
+	p.keys("$(", "Enter") // a line goes on
+	out, err := exec.Command("tmux", "-S", filepath.Join(p.dir, ".tmux"), "list-panes", "-F", "#{pane_pid}").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command("pkill", "-TERM", "-P", strings.TrimSpace(string(out))).Run(); err != nil { // the child of our own shell
+		t.Fatal(err)
+	}
+	p.waitFor("\ninlay: stopped by signal (terminated)\nshell>")
+	if seen := p.line("clear; stty -a | grep -o '[-]*icanon'", "icanon\nshell>"); strings.Contains(seen, "\n-icanon") {
+		t.Errorf("the terminal is raw:\n%s", seen)
+	}
+}
+
+// waitForAny waits until something is anywhere on the screen.
+func (p *pane) waitForAny(text string) string {
+	p.t.Helper()
+	return p.wait("somewhere: "+text, func(seen string) bool { return strings.Contains(seen, text) })
+}

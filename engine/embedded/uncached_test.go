@@ -1,0 +1,120 @@
+package embedded_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/engine/runs"
+	"github.com/inlaybuild/inlay/graph"
+)
+
+// misses resolves a node, and gives why results were not there, by op; "cached"
+// for those that were.
+func misses(t testing.TB, e *embedded.Engine, n *graph.Node) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	ops := map[int]string{}
+	_, err := e.Resolve(t.Context(), n, engine.SinkFunc(func(ev engine.Event) {
+		switch ev := ev.(type) {
+		case engine.StepStarted:
+			ops[ev.Step] = ev.Op
+		case engine.Uncached:
+			out[ops[ev.Step]] = string(ev.Cause) + ": " + ev.Text
+		case engine.StepEnded:
+			if ev.Cached {
+				out[ops[ev.Step]] += "cached"
+			}
+		}
+	}))
+	var failed *engine.ExecError
+	if err != nil && !errors.As(err, &failed) {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Whatever changes, an exec that runs again says what it was, and one that does
+// not is cached.
+func TestAnExecThatRunsAgainSaysWhy(t *testing.T) {
+	needsProcesses(t)
+	e := open(t, embedded.Options{Record: true})
+	box := enginetest.Busybox(t)
+	file := func(n *graph.Node, path, content string) *graph.Node {
+		return graph.New(graph.NewFile{Path: path, Content: []byte(content)}, "NewFile", n)
+	}
+	scratch := graph.New(graph.Scratch{}, "Scratch")
+	exec := func(x graph.Exec, call, script string, in ...*graph.Node) *graph.Node {
+		x.Args = []string{"/bin/busybox", "sh", "-ec", script}
+		return graph.New(x, call, in...)
+	}
+	mounted := graph.Exec{Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/src", Input: 1}}}
+	for _, step := range []struct {
+		does string
+		node *graph.Node
+		want string
+	}{
+		{"the first", exec(graph.Exec{}, "make", "true", box), "never-run: it never ran here"},
+		{"the same", exec(graph.Exec{}, "make", "true", box), "cached"},
+		{"another command", exec(graph.Exec{}, "make all", "echo hi", box), "command-changed: its command is another one; it was: /bin/busybox sh -ec true"},
+		{"another file", exec(graph.Exec{}, "make", "true", file(box, "/etc/motd", "1")), "input-changed: the file system before it changed: /etc/motd"},
+		{"and again", exec(graph.Exec{}, "make", "true", file(box, "/etc/motd", "2")), "input-changed: the file system before it changed: /etc/motd"},
+		{"a file for each of many", exec(graph.Exec{}, "make", "true", file(file(file(file(file(box, "/b", ""), "/a", ""), "/c", ""), "/d", ""), "/e", "")),
+			"input-changed: the file system before it changed: /a, /b, /c and others"},
+		{"a variable", exec(graph.Exec{Env: []string{"A=1", "B=2"}}, "make", "true", box), "environment-changed: its environment changed: A, B"},
+		{"its value", exec(graph.Exec{Env: []string{"A=1", "B=3"}}, "make", "true", box), "environment-changed: its environment changed: B"},
+		{"the network", exec(graph.Exec{Env: []string{"A=1", "B=3"}, Network: graph.NetworkNone}, "make", "true", box), "settings-changed: its network changed"},
+		{"again", exec(graph.Exec{Env: []string{"A=1", "B=3"}, Network: graph.NetworkNone, NoCache: "1"}, "make", "true", box), "told-again: it is to run again"},
+		{"a mount", exec(mounted, "build", "true", box, file(scratch, "/x", "1")), "told-again: it is to run again"}, // beside the last at its place
+		{"what is in it", exec(mounted, "build", "true", box, file(scratch, "/x", "2")), "input-changed: what is mounted at /src changed: /x"},
+		{"a failure", exec(graph.Exec{}, "fail", "exit 3", file(box, "/f", "")), "command-changed: its command is another one; it was: /bin/busybox sh -ec true"},
+		{"the same failure", exec(graph.Exec{}, "fail", "exit 3", file(box, "/f", "")), "failed-before: it failed the last time"},
+	} {
+		got := misses(t, e, step.node)["with-exec"]
+		if got != step.want {
+			t.Errorf("%s: %q, want %q", step.does, got, step.want)
+		}
+	}
+	// What was collected has been there.
+	n := exec(graph.Exec{}, "late", "echo late", box)
+	misses(t, e, n)
+	r, err := e.Resolve(t.Context(), n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := r.Exec.Stdout.Content.String()
+	if err := os.Remove(filepath.Join(e.Store().BlobsDir(), blob[7:9], blob[9:])); err != nil {
+		t.Fatal(err)
+	}
+	if got := misses(t, e, n)["with-exec"]; got != "collected: its earlier result was collected" {
+		t.Error(got)
+	}
+	// The run remembers it.
+	f, err := runs.Find(t.Context(), e.Store(), runs.Name{Run: runs.Last, Step: "with-exec"})
+	if err != nil || f.Step.Uncached == nil || f.Step.Uncached.Cause != engine.Collected {
+		t.Errorf("%+v, %v", f.Step, err)
+	}
+	sound(t, e)
+}
+
+// Sources say what they had to read.
+func TestSourcesSayWhyTheyRead(t *testing.T) {
+	e := open(t, embedded.Options{})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("a"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	host := graph.New(graph.Host{Path: dir}, "Host")
+	if got := misses(t, e, host)["host"]; got != "files-changed: 1 of 1 files were read, as they are new or changed of late" {
+		t.Error(got)
+	}
+	from := graph.New(graph.From{Source: "dir:" + dir}, "From")
+	if got := misses(t, e, from)["from"]; !strings.HasPrefix(got, "files-changed: ") && got != "cached" {
+		t.Error(got)
+	}
+}
