@@ -25,7 +25,7 @@ type jsonEvent struct {
 	State   string     `json:"state,omitempty"`
 	Cause   string     `json:"cause,omitempty"`
 	Why     show.Bytes `json:"why,omitempty"`
-	Error   string     `json:"error,omitempty"`
+	Error   show.Bytes `json:"error,omitempty"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Stream  string     `json:"stream,omitempty"`
 	Data    show.Bytes `json:"data,omitempty"`
@@ -55,7 +55,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 		took := e.Took.Seconds()
 		out = jsonEvent{Event: "step-ended", Step: e.Step, State: state(e), Seconds: &took}
 		if e.Err != nil {
-			out.Error = e.Err.Error()
+			out.Error = show.Bytes(e.Err.Error())
 		}
 	case engine.Uncached:
 		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
@@ -80,7 +80,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 		took := e.Left.Took.Seconds()
 		out = jsonEvent{Event: "terminal-closed", Step: e.Step, What: show.Bytes(e.Left.Outcome()), Seconds: &took, Count: e.Left.Changed}
 	case engine.NotKept:
-		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Error: e.Err.Error()}
+		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Error: show.Bytes(e.Err.Error())}
 	default:
 		return
 	}
