@@ -272,7 +272,7 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 
 // trimRuns forgets runs beyond the limits, if it may be worth to look.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
-	o := store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
+	o := e.keepRuns()
 	n, err := e.store.CountRuns(ctx)
 	if err != nil {
 		return err
@@ -285,6 +285,11 @@ func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
 		_, err = e.store.TrimRuns(ctx, o)
 	}
 	return err
+}
+
+// keepRuns gives the limits of runs.
+func (e *Engine) keepRuns() store.GCOptions {
+	return store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
 }
 
 // limitOf gives a limit as the store has it, for which 0 is none.
