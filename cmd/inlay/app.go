@@ -51,6 +51,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "" || a.prompting, Asked: asked}
+	if a.prompting {
+		o.Stdin = nil // it is the user's own
+	}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
