@@ -55,6 +55,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
 	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
+	if a.prompting {
+		o.Stdin = nil // it is the user's own
+	}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {

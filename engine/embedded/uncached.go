@@ -32,7 +32,7 @@ type lastExec struct {
 }
 
 // shownCommand is how much of a command is remembered to be shown.
-const shownCommand = 200
+const shownCommand = 80
 
 // places gives the keys under which an exec is remembered: by what it is, and by
 // where it is. It is the same exec as another time if it has the same words, after
