@@ -145,7 +145,7 @@ func (v *visit) say(left engine.Left) {
 	case v.keep != "" && watched:
 		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %[2]s\n", show.Plural(left.Changed, "path"), show.Quote(v.keep), src)
 	case left.Changed > 0 && watched:
-		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n    inlay diff %s %s\n",
+		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    inlay diff %s %s\n",
 			show.Plural(left.Changed, "path"), src, left.Tree.Digest())
 	}
 	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend {
