@@ -138,7 +138,7 @@ func (s *session) print(ctx context.Context, o pipeline.Output) error {
 	case pipeline.Listing:
 		return s.tree(ctx, o.Path, o.Tree, 0)
 	case pipeline.Changes:
-		return s.diff(ctx, o.From, o.To, false)
+		return s.diff(ctx, o.From, o.To, diffOptions{})
 	case pipeline.Exported:
 		s.display.Pause()
 		switch {

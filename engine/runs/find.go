@@ -58,20 +58,22 @@ func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 		if err := json.Unmarshal(st.Data, &step.StepRecord); err != nil {
 			return Found{}, fmt.Errorf("the record of step %d of run %s is not understood: %w", step.Number(), run.Name, err)
 		}
-		if run.State == store.Crashed {
-			switch step.State {
-			case store.Running:
-				step.State = store.Crashed
-			case Waiting:
-				step.State = Skipped
-			}
-		}
+		step.State = stateOf(run, st)
 		f.Steps = append(f.Steps, step)
 	}
 	if n.Step != "" {
 		f.Step, err = f.pick(n.Step)
 	}
 	return f, err
+}
+
+// Asked gives what the run was asked for.
+func (f Found) Asked() (string, error) {
+	var r RunRecord
+	if err := json.Unmarshal(f.Run.Data, &r); err != nil {
+		return "", fmt.Errorf("the record of run %s is not understood: %w", f.Run.Name, err)
+	}
+	return r.Asked, nil
 }
 
 // pick finds a run among all, oldest first.
@@ -96,7 +98,7 @@ func pick(all []store.RunInfo, name string) (store.RunInfo, error) {
 		return found[0], nil
 	case 0:
 		if len(name) > 16 && name < all[0].Name && name[0] >= '0' && name[0] <= '9' {
-			return store.RunInfo{}, notFound("run %s is not kept any more: there are %d newer ones: %s", name, len(all), newest(all))
+			return store.RunInfo{}, notFound("run %s is not kept any more: newer ones are %s", name, newest(all))
 		}
 		return store.RunInfo{}, notFound("no run %q: want last, or the name of a run, of which there are %d: %s", name, len(all), newest(all))
 	}

@@ -10,6 +10,8 @@
 package runs
 
 import (
+	"fmt"
+
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/image"
@@ -68,6 +70,9 @@ type LogName struct {
 	Run   string
 	Index int
 }
+
+// String gives the name of the step, as people write it.
+func (l LogName) String() string { return fmt.Sprintf("%s@%d", l.Run, l.Index+1) }
 
 // Image is how processes start in a step's tree, and what an image of it is made
 // from.
