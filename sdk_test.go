@@ -243,7 +243,9 @@ func TestRunsBySDK(t *testing.T) {
 	}
 }
 
-func TestProcessesBySDK(t *testing.T) {
+// shell gives a container with busybox, in which processes can be run.
+func shell(t *testing.T) inlay.Container {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: namespaces and mounts")
 	}
@@ -258,10 +260,14 @@ func TestProcessesBySDK(t *testing.T) {
 		}
 		t.Setenv("INLAY_RUNC", program)
 	}
+	return inlay.Scratch().WithFile("/bin/busybox", inlay.HostFile(busybox), inlay.CopyOptions{Mode: "755"}).WithSymlink("busybox", "/bin/sh").Container()
+}
+
+func TestProcessesBySDK(t *testing.T) {
+	sh := shell(t)
 	c := open(t)
 	t.Setenv("INLAY_TEST_SECRET", "the secret of this test")
 	ctx := t.Context()
-	sh := inlay.Scratch().WithFile("/bin/busybox", inlay.HostFile(busybox), inlay.CopyOptions{Mode: "755"}).WithSymlink("busybox", "/bin/sh").Container()
 	run := sh.WithEnv("WHO", "world").WithWorkdir("/srv").
 		WithMountedSecret("/run/s", inlay.SecretEnv("INLAY_TEST_SECRET")).
 		WithMountedFile("/in", inlay.NewFile("x", "mounted\n")).

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
@@ -109,7 +108,7 @@ func (v *visit) enterStep(ctx context.Context) error {
 
 // watched tells whether a person is at both ends.
 func (a *app) watched() bool {
-	return progress.IsTerminal(a.stdin) && progress.IsTerminal(a.stdout)
+	return embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}.Terminal()
 }
 
 // stand opens the process in a tree, and says how it ended.
@@ -146,7 +145,7 @@ func (v *visit) say(left engine.Left) {
 		if v.prompting {
 			diff = "diff"
 		}
-		fmt.Fprintf(v.stderr, "%s changed and, as there was no --keep NAME, thrown away. Until `inlay gc`:\n    %s %s %s\n",
+		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    %s %s %s\n",
 			show.Plural(left.Changed, "path"), diff, src, left.Tree.Digest())
 	}
 	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend && !v.prompting {

@@ -62,6 +62,9 @@ func (e *Engine) Enter(ctx context.Context, s Session) (engine.Left, error) {
 		if err := CheckName(s.Keep); err != nil {
 			return engine.Left{}, err
 		}
+		if e.store.ReadOnly() {
+			return engine.Left{}, fmt.Errorf("%s cannot be kept: the store %s cannot be written", s.Keep, e.store.Dir())
+		}
 	}
 	step := &step{
 		run:     &run{history: newHistory(), engine: e, events: newEvents(nil)},

@@ -9,6 +9,12 @@ import (
 	"github.com/inlaybuild/inlay/internal/terminal"
 )
 
+// Terminal tells whether a person is at both ends.
+func (s Streams) Terminal() bool {
+	_, ok := terminal.Of(s.Stdin, s.Stdout)
+	return ok
+}
+
 // run runs a process with these streams.
 func (s Streams) run(ctx context.Context, c runtime.Config, p runtime.Process) (exit runtime.Exit, err error) {
 	if t, ok := terminal.Of(s.Stdin, s.Stdout); ok {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
-	"github.com/inlaybuild/inlay/internal/terminal"
 )
 
 // terminals is the person's terminal, which one step has at a time.
@@ -50,7 +49,7 @@ func (s *step) terminal(ctx context.Context, op graph.Terminal, in []engine.Resu
 // open opens the terminal in a tree, and tells of it before and after.
 func (s *step) open(ctx context.Context, op graph.Terminal, in []engine.Result) (left engine.Left, err error) {
 	streams := s.engine().options.Terminal
-	if _, ok := terminal.Of(streams.Stdin, streams.Stdout); !ok {
+	if !streams.Terminal() {
 		return left, engine.ErrNoTerminal
 	}
 	x := &exec{step: s, in: in, op: graph.Exec{
