@@ -128,6 +128,9 @@ func (s *session) diff(ctx context.Context, a, b tree.Tree, o diffOptions) error
 	if err := c.directory("/", a, b); err != nil {
 		return err
 	}
+	if err := c.links(a, b); err != nil {
+		return err
+	}
 	if s.json {
 		return s.diffJSON(ctx, c.found, o)
 	}
@@ -192,11 +195,17 @@ func (d difference) write(p *page, o diffOptions) {
 
 // comparison collects differences.
 type comparison struct {
-	ctx   context.Context
-	found []difference
+	ctx    context.Context
+	found  []difference
+	linked []string // names of hardlinks in one of the trees
 }
 
 func (c *comparison) directory(at string, a, b tree.Tree) error {
+	for _, t := range []tree.Tree{a, b} {
+		if err := c.candidates(at, t); err != nil {
+			return err
+		}
+	}
 	for n, err := range tree.Compare(c.ctx, a, b) {
 		if err != nil {
 			return err
