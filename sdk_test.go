@@ -2,6 +2,7 @@ package inlay_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/graph"
 )
 
@@ -198,6 +200,46 @@ func TestHostDirectoriesAreChosenFrom(t *testing.T) {
 	d, err := inlay.Scratch().WithSymlink("nowhere", "/l").Stat(t.Context(), c, "/l")
 	if err != nil || d.Mode().Type() != fs.ModeSymlink {
 		t.Errorf("got %v, %v", d, err)
+	}
+}
+
+// Each value that is resolved is a run; those that a client which has begun one
+// resolves are one, with one sequence of steps.
+func TestRunsBySDK(t *testing.T) {
+	c := open(t)
+	store := c.Engine().(*embedded.Engine).Store()
+	d := inlay.Scratch().WithNewFile("a", "1")
+	for range 2 {
+		if _, err := d.Digest(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := c.Begin("look and look again")
+	if _, err := d.Digest(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WithNewFile("b", "2").Directory("/missing").Digest(t.Context(), one.Begin("the same")); err == nil {
+		t.Error("no error")
+	}
+	if _, err := d.WithNewFile("b", "2").Digest(t.Context(), one); err != nil {
+		t.Error(err)
+	}
+	if err := one.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.Digest(t.Context(), c); err != nil {
+		t.Errorf("the client is closed with the one that it began: %v", err)
+	}
+	list, err := store.Runs(t.Context())
+	if err != nil || len(list) != 4 {
+		t.Fatalf("%d runs, %v", len(list), err)
+	}
+	var asked struct{ Asked string }
+	if err := json.Unmarshal(list[2].Data, &asked); err != nil || asked.Asked != "look and look again" || list[2].State != "done" {
+		t.Errorf("run %s: %s, %v", list[2].State, list[2].Data, err)
+	}
+	if steps, err := store.Steps(t.Context(), list[2].Name); err != nil || len(steps) != 5 {
+		t.Errorf("%d steps, %v: want scratch, a, b, /missing and b again", len(steps), err)
 	}
 }
 

@@ -40,7 +40,7 @@ type notes struct {
 
 // settle is how long a change waits for others, so that they are written at once.
 // It is part of the time that passes before others see it.
-const settle = 20 * time.Millisecond
+const settle = 40 * time.Millisecond
 
 // record begins to write down a run; nil if it is not to be remembered. That it
 // cannot be is told, and no reason not to carry it out.
@@ -272,7 +272,7 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 
 // trimRuns forgets runs beyond the limits, if it may be worth to look.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
-	o := store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
+	o := e.keepRuns()
 	n, err := e.store.CountRuns(ctx)
 	if err != nil {
 		return err
@@ -285,6 +285,11 @@ func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
 		_, err = e.store.TrimRuns(ctx, o)
 	}
 	return err
+}
+
+// keepRuns gives the limits of runs.
+func (e *Engine) keepRuns() store.GCOptions {
+	return store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
 }
 
 // limitOf gives a limit as the store has it, for which 0 is none.
