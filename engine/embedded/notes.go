@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -270,17 +271,21 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 	return ns.run.PutSteps(ctx, steps)
 }
 
-// trimRuns forgets runs beyond the limits, if it may be worth to look.
+// trimRuns forgets runs beyond the limits: after a run with large logs, and
+// otherwise now and then, as looking takes longer than many a run.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
+	const few, slack, often = 20, 10, 8
 	o := e.keepRuns()
+	ns.mu.Lock()
+	large := ns.logged > 1<<20
+	ns.mu.Unlock()
+	if !large && o.KeepRuns >= few && rand.IntN(often) > 0 {
+		return nil
+	}
 	n, err := e.store.CountRuns(ctx)
 	if err != nil {
 		return err
 	}
-	const slack, often = 10, 10
-	ns.mu.Lock()
-	large := ns.logged > 1<<20
-	ns.mu.Unlock()
 	if o.KeepRuns > 0 && n > o.KeepRuns+min(slack, o.KeepRuns/10) || o.KeepLogs > 0 && (large || n%often == 0) {
 		_, err = e.store.TrimRuns(ctx, o)
 	}

@@ -66,6 +66,9 @@ func (s *step) open(ctx context.Context, op graph.Terminal, in []engine.Result) 
 		return left, err
 	}
 	s.event(engine.TerminalOpened{Step: s.number, Args: x.spec.Args})
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // nobody is thrown out because another step failed
+	defer cancel(nil)
+	defer s.run.onStop(cancel)()
 	left, err = x.enter(ctx, Session{Lend: op.Lend, Streams: streams})
 	left.Kept = op.Keep
 	s.event(engine.TerminalClosed{Step: s.number, Left: left})
