@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -29,14 +30,24 @@ type Options struct {
 	// Store is the directory of the store. "" is $INLAY_STORE, or
 	// $XDG_DATA_HOME/inlay, or for root /var/lib/inlay.
 	Store string
+	// Terminal is the person's, for [Container.WithTerminal]; the zero value is
+	// standard input and output.
+	Terminal embedded.Streams
 	// Events receives what happens while values are resolved; nil drops it.
 	Events engine.Sink
+	// Forget makes the store remember no runs. Otherwise each value that is
+	// resolved is one, which `inlay runs` lists, with its steps, their trees and
+	// logs. [Client.Begin] makes one of several.
+	Forget bool
 }
 
 // Open gives a client with an engine on this machine. There is no daemon: the
 // engine is part of this process, and shares the store with others.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store})
+	if o.Terminal.Stdin == nil && o.Terminal.Stdout == nil {
+		o.Terminal = embedded.Streams{Stdin: os.Stdin, Stdout: os.Stdout}
+	}
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget})
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +64,27 @@ func NewClient(e engine.Engine, events engine.Sink) *Client {
 
 // Engine gives the client's engine.
 func (c *Client) Engine() engine.Engine { return c.engine }
+
+// Begin gives a client of which all that it resolves is one run, asked for in
+// these words. What it has made once it does not make again, nor read again from
+// this machine. Close it at the end, before c; the run ends as its last value did.
+func (c *Client) Begin(asked string) *Client {
+	e, ok := c.engine.(*embedded.Engine)
+	if !ok { // it has begun already, or remembers nothing
+		return &Client{engine: lent{c.engine, func(context.Context) error { return nil }}, events: c.events}
+	}
+	run := e.Begin(asked)
+	return &Client{engine: lent{run, func(ctx context.Context) error { return run.End(ctx, nil) }}, events: c.events}
+}
+
+// lent is the engine of another client, which is not closed with this one.
+type lent struct {
+	engine.Engine
+	end func(context.Context) error
+}
+
+// Close ends the run.
+func (l lent) Close(ctx context.Context) error { return l.end(ctx) }
 
 // Close ends the use of the client.
 func (c *Client) Close(ctx context.Context) error { return c.engine.Close(ctx) }

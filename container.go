@@ -175,12 +175,19 @@ func (c Container) WithExec(args []string, opts ...ExecOptions) Container {
 		e.UseEntrypoint = true
 	}
 	var inputs []*graph.Node
+	e.Mounts, inputs = c.mounted()
+	return c.with(c.root.with(e, call("WithExec", args), inputs...))
+}
+
+// mounted gives what a process sees beside the root, and the inputs that it comes
+// from, behind the root.
+func (c Container) mounted() (mounts []graph.Mount, inputs []*graph.Node) {
 	for _, m := range c.mounts {
 		if m.src != nil {
 			inputs = append(inputs, m.src)
 			m.Input = len(inputs)
 		}
-		e.Mounts = append(e.Mounts, m.Mount)
+		mounts = append(mounts, m.Mount)
 	}
-	return c.with(c.root.with(e, call("WithExec", args), inputs...))
+	return mounts, inputs
 }

@@ -45,6 +45,9 @@ var law = []rule{
 	{"internal/runtime/wire", "", "what two programs say to each other"},
 	{"internal/runtime", "internal/runtime/wire", "a process in a directory; where that comes from is not its business"},
 	{"internal/runtime/inlay-runc", "internal/runtime/wire", "a program with cgo: it stays small, and nothing of Inlay is in it"},
+	{"internal/terminal", "internal/runtime internal/runtime/wire", "a person's terminal while a process has it; what process is not its business"},
+	{"internal/busybox", "digest", "a program of this machine that is lent"},
+	{"internal/steplog", "", "a byte format of what processes say"},
 	{"internal/store", "digest", "keeps bytes and what names them; what nodes refer to it is told by a function"},
 	{"internal/erofs", "digest tree", "a byte format of trees"},
 	{"internal/layer", "digest tree compose", "a byte format of trees and change sets"},
@@ -61,9 +64,9 @@ var law = []rule{
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
 	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
-	{"engine/runs", "digest tree compose graph engine internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/program internal/compress internal/mount internal/runtime internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+		"internal/program internal/compress internal/mount internal/runtime internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
@@ -71,7 +74,7 @@ var law = []rule{
 	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
 	{"cmd/inlay/internal/chart", "", "draws boxes and arrows; what they stand for is not its business"},
 	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/embedded . pipeline " +
-		"internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart",
+		"internal/steplog internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"bench", "", "measures the command from outside"},
 	{"interop", "", "has tests alone: the whole of Inlay beside other programs"},

@@ -23,7 +23,7 @@ func (f SinkFunc) Event(e Event) { f(e) }
 
 // StepStarted says that an op is being carried out.
 type StepStarted struct {
-	Step int // of the run, from 1
+	Step int // its number in the run, from 1; -1 elsewhere for what is no step
 	Op   string
 	Call string // what the user knows it by
 	At   time.Time
@@ -75,7 +75,16 @@ type LeftOut struct {
 	Why   string
 }
 
+// NotKept says that something of a run could not be written down, as on a full
+// disk. The run goes on.
+type NotKept struct {
+	Step int // -1 for what is no step
+	What string
+	Err  error
+}
+
 func (LeftOut) event()     {}
+func (NotKept) event()     {}
 func (Placed) event()      {}
 func (Written) event()     {}
 func (StepStarted) event() {}

@@ -25,18 +25,27 @@ var copyRefusals = []ownRefusal{
 	},
 }
 
-func copyTrial(d *daemon) *trial {
+// copyTrial is a trial of COPY; with link, of COPY --link.
+func copyTrial(d *daemon, link bool) *trial {
+	differences := copyDifferences
+	if link {
+		differences = linkDifferences
+	}
 	return &trial{
-		daemon: d, differences: copyDifferences, refusals: copyRefusals, readings: copyReadings, since: time.Now(),
+		daemon: d, differences: differences, refusals: copyRefusals, readings: copyReadings, since: time.Now(),
 		task: func(c treetest.Case) (task, string) {
-			text, reason := dockerfile(c, false)
+			text, reason := dockerfile(c, link)
 			return task{op: "dockerfile", trees: []treetest.Listing{c.Dst, c.Src}, dockerfile: text}, reason
 		},
 	}
 }
 
-func TestCopyIsWhatBuildKitsCOPYDoes(t *testing.T) {
-	tr := copyTrial(sharedDaemon(t))
+func TestCopyIsWhatBuildKitsCOPYDoes(t *testing.T) { holdCopies(t, false, 6*batchSize) }
+
+// holdCopies holds the numbered copies, and as many generated ones, that COPY can
+// say; with link, overlaying ones against COPY --link.
+func holdCopies(t *testing.T, link bool, generated int) {
+	tr := copyTrial(sharedDaemon(t), link)
 	t.Run("numbered", func(t *testing.T) {
 		var cases []treetest.Case
 		for _, c := range numbered(t) {
@@ -47,13 +56,12 @@ func TestCopyIsWhatBuildKitsCOPYDoes(t *testing.T) {
 		tr.hold(t, cases)
 	})
 	t.Run("generated", func(t *testing.T) {
-		n := 6 * batchSize
 		if long() {
-			n = 60 * batchSize
+			generated = 60 * batchSize
 		}
-		tr.hold(t, tr.draw(t, n, func(s *treetest.Source) treetest.Case {
+		tr.hold(t, tr.draw(t, generated, func(s *treetest.Source) treetest.Case {
 			c := drawCopy(s)
-			c.Options.Overlay = false
+			c.Options.Overlay = link
 			return c
 		}))
 	})

@@ -10,7 +10,7 @@ import (
 // What is no longer so does not stay in the lists.
 func TestEachOwnDifferenceOfBuildKitIsShownByItsExample(t *testing.T) {
 	d := sharedDaemon(t)
-	for name, tr := range map[string]*trial{"COPY": copyTrial(d), "COPY --link": linkTrial(d), "MergeOp": mergeTrial(d)} {
+	for name, tr := range map[string]*trial{"COPY": copyTrial(d, false), "COPY --link": copyTrial(d, true), "MergeOp": mergeTrial(d)} {
 		t.Run(name, func(t *testing.T) {
 			var names []string
 			var cases []treetest.Case

@@ -50,10 +50,7 @@ func TestDocumentedOutcomesAreBuildKits(t *testing.T) {
 // error; or what it makes of dst.
 func outcomes(t *testing.T, d *daemon, link bool) []string {
 	t.Helper()
-	tr := copyTrial(d)
-	if link {
-		tr = linkTrial(d)
-	}
+	tr := copyTrial(d, link)
 	cases := numbered(t)
 	out := make([]string, len(cases))
 	var tasks []task

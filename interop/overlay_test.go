@@ -3,7 +3,6 @@ package interop
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/inlaybuild/inlay/internal/treetest"
 	"github.com/inlaybuild/inlay/tree"
@@ -28,36 +27,4 @@ var linkDifferences = append([]ownDifference{{
 	},
 }}, copyDifferences...)
 
-func linkTrial(d *daemon) *trial {
-	return &trial{
-		daemon: d, differences: linkDifferences, refusals: copyRefusals, readings: copyReadings, since: time.Now(),
-		task: func(c treetest.Case) (task, string) {
-			text, reason := dockerfile(c, true)
-			return task{op: "dockerfile", trees: []treetest.Listing{c.Dst, c.Src}, dockerfile: text}, reason
-		},
-	}
-}
-
-func TestOverlayIsWhatCOPYLinkDoes(t *testing.T) {
-	tr := linkTrial(sharedDaemon(t))
-	t.Run("numbered", func(t *testing.T) {
-		var cases []treetest.Case
-		for _, c := range numbered(t) {
-			if _, reason := tr.task(c.Case); reason == "" {
-				cases = append(cases, c.Case)
-			}
-		}
-		tr.hold(t, cases)
-	})
-	t.Run("generated", func(t *testing.T) {
-		n := 4 * batchSize
-		if long() {
-			n = 60 * batchSize
-		}
-		tr.hold(t, tr.draw(t, n, func(s *treetest.Source) treetest.Case {
-			c := drawCopy(s)
-			c.Options.Overlay = true
-			return c
-		}))
-	})
-}
+func TestOverlayIsWhatCOPYLinkDoes(t *testing.T) { holdCopies(t, true, 4*batchSize) }

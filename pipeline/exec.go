@@ -28,7 +28,7 @@ func execWords() []Word {
 		},
 		Example: "from debian:12 | with-exec -- sh -c 'ls /bin/ | wc -l' | stdout",
 		max:     -1, rest: true, label: -1, on: isSystem, run: runWithExec,
-	}}
+	}, terminalWord()}
 }
 
 func runWithExec(_ context.Context, c *call) (value, error) {
@@ -48,7 +48,7 @@ func runWithExec(_ context.Context, c *call) (value, error) {
 func (c *call) env() []string {
 	for _, a := range c.flags["env"] {
 		if name, _, ok := strings.Cut(a.text, "="); !ok || name == "" {
-			c.fail(a.at, "with-exec: --env %s: want NAME=VALUE", clip(a.text))
+			c.fail(a.at, "%s: --env %s: want NAME=VALUE", c.parsed.word.Name, clip(a.text))
 		}
 	}
 	return c.list("env")

@@ -17,6 +17,7 @@ import (
 // app is one run of the command: its streams and its global flags.
 type app struct {
 	stdin, stdout, stderr *os.File
+	interrupts            *interrupts
 
 	store      string
 	engine     string
@@ -28,15 +29,14 @@ type app struct {
 
 	display progress.Display // nil before the store is opened
 
-	interrupts *interrupts
-	prompting  bool                                // it is a conversation: each word is a run
-	shell      func(context.Context, opened) error // opens a process on the terminal; nil where there is none
+	prompting bool // it is a conversation
 }
 
 // session is an open store, and what shows events of it.
 type session struct {
 	*app
 	embedded *embedded.Engine
+	recorded *embedded.Run // what the client resolves
 	client   *inlay.Client
 }
 
@@ -50,10 +50,11 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if a.engine != "embedded" {
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
-	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "" || a.prompting, Asked: asked}
+	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
 	if a.prompting {
 		o.Stdin = nil // it is the user's own
 	}
+	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
@@ -68,18 +69,19 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if err != nil {
 		return err
 	}
-	a.display = progress.New(mode, a.stderr, asked != "" || a.prompting)
-	var events engine.Sink = a.display
-	if a.prompting {
-		events = newFresh(events)
-	}
-	s := &session{app: a, embedded: e, client: inlay.NewClient(e, events)}
+	a.display = progress.New(mode, a.stderr, asked != "")
+	run := e.Begin(asked)
+	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, a.display)}
 	defer func() {
-		a.display.Close()
 		// The context may be over; what is closed must be closed all the same.
-		if cerr := s.client.Close(context.WithoutCancel(ctx)); err == nil {
+		cerr := run.End(ctx, err)
+		if e := s.client.Close(context.WithoutCancel(ctx)); cerr == nil {
+			cerr = e
+		}
+		if err == nil {
 			err = cerr
 		}
+		a.display.Close()
 	}()
 	return f(ctx, s)
 }

@@ -10,7 +10,7 @@ import (
 
 // schemes is what a SRC may start with.
 func schemes() []string {
-	return []string{"oci:", "oci-archive:", "docker-archive:", "tar:", "dir:", "scratch"}
+	return []string{"oci:", "oci-archive:", "docker-archive:", "tar:", "dir:", "scratch", "last", "last@failed"}
 }
 
 // stored gives the names in the store; none if it cannot be read.

@@ -7,41 +7,96 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/tree"
 	"github.com/spf13/cobra"
 )
 
 func (a *app) diffCommand() *cobra.Command {
 	var platform string
-	var stat bool
+	var stat, patch bool
 	c := &cobra.Command{
-		Use:   "diff [--stat] SRC SRC",
+		Use:   "diff [--stat] [-p] SRC [SRC]",
 		Short: "list the paths in which two trees differ",
 		Long: "List what makes the second tree of the first: A for a path that was added, M for one\n" +
 			"that was changed, D for one that was removed, with all below it. What was changed, and\n" +
-			"by how many bytes, is told by --stat. The exit code does not tell whether they differ.\n\n" + sources,
+			"by how many bytes, is told by --stat; -p shows the lines of files that differ, as a\n" +
+			"unified diff. One SRC alone must be a step of a run: then it is what that step changed.\n" +
+			"The exit code does not tell whether they differ.\n\n" + sources,
 		Example: `  inlay diff debian:12 oci:out
-  inlay diff --stat dir:./before dir:./after
+  inlay diff -p last@2 last@failed
+  inlay diff --stat last@failed
   inlay diff --json a b`,
-		Args:              sourced(2, 2, 2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			return sourced(min(len(args), 2), 1, 2)(cmd, args)
+		},
 		ValidArgsFunction: a.completeSources(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
-				var sides [2]tree.Tree
-				for i, src := range args {
+				var sides []tree.Tree
+				for _, src := range args {
 					r, err := s.result(ctx, src, platform)
 					if err != nil {
 						return err
 					}
-					sides[i] = r.Tree
+					sides = append(sides, r.Tree)
 				}
-				return s.diff(ctx, sides[0], sides[1], stat)
+				if len(args) == 1 {
+					before, err := s.before(ctx, args[0])
+					if err != nil {
+						return err
+					}
+					sides = []tree.Tree{before, sides[0]}
+				}
+				return s.diff(ctx, sides[0], sides[1], diffOptions{stat: stat, patch: patch})
 			})
 		},
 	}
 	c.Flags().BoolVar(&stat, "stat", false, "what was changed, and by how many bytes")
+	c.Flags().BoolVarP(&patch, "patch", "p", false, "the lines in which files differ")
 	platformFlag(c, &platform)
 	return a.jsonFlag(c)
+}
+
+// before gives the tree that a step began with; an empty one if it began with none.
+func (s *session) before(ctx context.Context, src string) (tree.Tree, error) {
+	p, err := place(src)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	if p.Scheme != engine.SchemeStep {
+		return tree.Tree{}, usageErrorf("%s is no step of a run: say what it is to be compared with", src)
+	}
+	st, err := s.step(ctx, p.Path)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	if st.step.Before.IsZero() {
+		return tree.Empty(), nil
+	}
+	r, err := s.result(ctx, st.step.Before.String(), "")
+	return r.Tree, err
+}
+
+// foundStep is a step, and the run that it is of.
+type foundStep struct {
+	run  runs.Found
+	step *runs.Step
+}
+
+// step finds the step whose tree a name stands for.
+func (s *session) step(ctx context.Context, name string) (foundStep, error) {
+	n, err := runs.ParseName(name)
+	if err != nil {
+		return foundStep{}, usageError{err}
+	}
+	f, err := runs.Find(ctx, s.embedded.Store(), n)
+	if err != nil {
+		return foundStep{}, err
+	}
+	st, err := f.Made()
+	return foundStep{f, st}, err
 }
 
 // difference is one path in which two trees differ.
@@ -52,12 +107,20 @@ type difference struct {
 	What    []string   `json:"what,omitempty"` // of "M": content, mode, owner, ...
 	Bytes   int64      `json:"bytes"`          // more, or less
 	Entries int64      `json:"entries,omitempty"`
+	Patch   show.Bytes `json:"patch,omitempty"` // with -p: a unified diff
 
-	dir bool
+	dir      bool
+	was, now tree.Entry
+}
+
+// diffOptions say how much is told of differences.
+type diffOptions struct {
+	stat  bool // what was changed, and by how many bytes
+	patch bool // which lines of files
 }
 
 // diff writes in what two trees differ.
-func (s *session) diff(ctx context.Context, a, b tree.Tree, stat bool) error {
+func (s *session) diff(ctx context.Context, a, b tree.Tree, o diffOptions) error {
 	c := comparison{ctx: ctx, found: []difference{}}
 	if what := attributes(a, b); len(what) > 0 {
 		c.found = append(c.found, difference{Change: "M", Path: "/", Kind: "directory", What: what, dir: true})
@@ -66,34 +129,65 @@ func (s *session) diff(ctx context.Context, a, b tree.Tree, stat bool) error {
 		return err
 	}
 	if s.json {
-		return s.writeJSON(c.found)
+		return s.diffJSON(ctx, c.found, o)
 	}
 	p := s.page()
 	var bytes int64
 	for _, d := range c.found {
-		name := string(d.Path)
-		if d.dir && name != "/" {
-			name += "/"
-		}
-		if !stat {
-			p.printf("%s %s\n", d.Change, p.name(name))
+		bytes += d.Bytes
+		d.write(p, o)
+		if !o.patch {
 			continue
 		}
-		bytes += d.Bytes
-		more := strings.Join(d.What, ", ")
-		if d.Entries > 0 {
-			more = "with " + show.Plural(d.Entries, "entry")
+		text, err := s.patch(ctx, d)
+		if err != nil {
+			return err
 		}
-		p.printf("%s %12s %s", d.Change, fmt.Sprintf("%+d", d.Bytes), p.name(name))
-		if more != "" {
-			p.printf("  (%s)", more)
-		}
-		p.WriteByte('\n')
+		p.patch(text)
 	}
-	if stat {
+	if o.stat {
 		p.printf("%s, %+d bytes\n", show.Plural(int64(len(c.found)), "path"), bytes)
 	}
 	return p.Flush()
+}
+
+func (s *session) diffJSON(ctx context.Context, found []difference, o diffOptions) error {
+	for i := range found {
+		if !o.patch {
+			break
+		}
+		text, err := s.patch(ctx, found[i])
+		if err != nil {
+			return err
+		}
+		found[i].Patch = show.Bytes(text)
+	}
+	return s.writeJSON(found)
+}
+
+// write writes the line of a difference.
+func (d difference) write(p *page, o diffOptions) {
+	name := string(d.Path)
+	if d.dir && name != "/" {
+		name += "/"
+	}
+	if !o.stat && !o.patch {
+		p.printf("%s %s\n", d.Change, p.name(name))
+		return
+	}
+	p.WriteString(d.Change)
+	if o.stat {
+		p.printf(" %12s", fmt.Sprintf("%+d", d.Bytes))
+	}
+	p.WriteString(" " + p.name(name))
+	more := strings.Join(d.What, ", ")
+	if d.Entries > 0 {
+		more = "with " + show.Plural(d.Entries, "entry")
+	}
+	if more != "" {
+		p.printf("  (%s)", more)
+	}
+	p.WriteByte('\n')
 }
 
 // comparison collects differences.
@@ -117,7 +211,7 @@ func (c *comparison) directory(at string, a, b tree.Tree) error {
 func (c *comparison) name(at string, was, now tree.Entry) error {
 	old, wasDir := was.(tree.Tree)
 	dir, isDir := now.(tree.Tree)
-	d := difference{Path: show.Bytes(at), dir: isDir}
+	d := difference{Path: show.Bytes(at), dir: isDir, was: was, now: now}
 	switch {
 	case now == nil:
 		d.Change, d.Kind, d.Bytes, d.dir = "D", was.Kind().String(), -size(was), wasDir

@@ -30,6 +30,7 @@ a SRC, or $(pipeline).
 
 func (a *app) doCommand() *cobra.Command {
 	var file string
+	var onFailure string
 	var words, overlay bool
 	c := &cobra.Command{
 		Use:   "do PIPELINE | do -f FILE | do --words [WORD...]",
@@ -65,17 +66,39 @@ func (a *app) doCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.checkOnFailure(onFailure); err != nil {
+				return err
+			}
 			return a.with(cmd.Context(), text, func(ctx context.Context, s *session) error {
-				return script.Run(ctx, pipeline.Environment{
+				err := script.Run(ctx, pipeline.Environment{
 					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Overlay: overlay,
 				})
+				if err != nil && onFailure != "" {
+					err = s.onFailure(ctx, err)
+				}
+				return err
 			})
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "a script; - is standard input")
 	c.Flags().BoolVar(&overlay, "overlay", false, "make copies overlays unless they say --no-overlay: they follow no symlinks")
+	c.Flags().StringVar(&onFailure, "on-failure", "", "shell: open one in what a failed step left, as its process was run")
+	_ = c.RegisterFlagCompletionFunc("on-failure", cobra.FixedCompletions([]string{"shell"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().BoolVar(&words, "words", false, "describe the words of the language")
 	return a.jsonFlag(c)
+}
+
+// checkOnFailure looks at --on-failure before anything runs.
+func (a *app) checkOnFailure(what string) error {
+	switch {
+	case what == "":
+		return nil
+	case what != "shell":
+		return usageErrorf("--on-failure %s: want shell", what)
+	case !a.watched():
+		return usageErrorf("--on-failure shell needs a terminal as standard input and output; afterwards there is `inlay shell last@failed`")
+	}
+	return nil
 }
 
 // maxScript is the greatest size of a script.
@@ -115,7 +138,7 @@ func (s *session) print(ctx context.Context, o pipeline.Output) error {
 	case pipeline.Listing:
 		return s.tree(ctx, o.Path, o.Tree, 0)
 	case pipeline.Changes:
-		return s.diff(ctx, o.From, o.To, false)
+		return s.diff(ctx, o.From, o.To, diffOptions{})
 	case pipeline.Exported:
 		s.display.Pause()
 		switch {

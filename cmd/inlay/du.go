@@ -9,15 +9,31 @@ import (
 )
 
 func (a *app) duCommand() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{
-		Use:   "du",
-		Short: "tell what the store holds",
+	d := usageOf{}
+	c := &cobra.Command{
+		Use:   "du [--depth N] [-n N] [SRC [PATH]]",
+		Short: "tell what takes the space, in the store or in a tree",
+		Long: "Tell what the store holds; or of a SRC, or a directory in it, what takes the space: its\n" +
+			"largest directories and files, and if it is a step of a run, which steps brought that.\n" +
+			"A file counts for the step since which it has been at its path with that content. One\n" +
+			"with several names counts once.\n\n" + sources,
 		Example: `  inlay du
-  inlay du --json | jq .reclaimable`,
-		Args:              arguments(0, 0),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  inlay du --json | jq .reclaimable
+  inlay du last
+  inlay du --depth 2 debian:12 /usr`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			return sourced(min(len(args), 1), 0, 2)(cmd, args)
+		},
+		ValidArgsFunction: a.completeSources(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if d.depth < 0 || d.most < 0 {
+				return usageErrorf("--depth and -n want numbers that are not negative")
+			}
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
+				if len(args) > 0 {
+					d.session = s
+					return d.tell(ctx, args[0], pathOf(args))
+				}
 				s.working("count")
 				u, err := s.embedded.Store().Du(ctx)
 				if err != nil {
@@ -26,7 +42,11 @@ func (a *app) duCommand() *cobra.Command {
 				return s.du(u)
 			})
 		},
-	})
+	}
+	c.Flags().IntVar(&d.depth, "depth", 1, "of SRC: how many levels of directories are told of")
+	c.Flags().IntVarP(&d.most, "number", "n", 20, "of SRC: how many paths are told of, the largest first; 0 for all")
+	platformFlag(c, &d.platform)
+	return a.jsonFlag(c)
 }
 
 func (s *session) du(u store.Usage) error {

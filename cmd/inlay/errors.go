@@ -27,6 +27,12 @@ func usageErrorf(format string, args ...any) error {
 // errQuiet is the error of a command that said itself what is wrong.
 var errQuiet = errors.New("failed")
 
+// exitError is the error of a process that a person has watched: there is nothing
+// more to say than its exit code.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exited with code %d", int(e)) }
+
 // report writes an error for people, and gives the exit code.
 func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
@@ -34,6 +40,10 @@ func (a *app) report(ctx context.Context, err error) int {
 	}
 	if errors.Is(err, errQuiet) {
 		return 1
+	}
+	var exited exitError
+	if errors.As(err, &exited) {
+		return int(exited)
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintf(a.stderr, "inlay: %v\n", context.Cause(ctx))

@@ -98,9 +98,9 @@ func (s *session) explain(e runs.Explanation, all bool) error {
 		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
 	}
 	for _, st := range e.Steps {
-		p.printf("\n#%d %s: %s\n", st.Number(), oneLine(st.Call), outcome(st.State, st.Started, st.Ended))
+		p.printf("\n#%d %s: %s\n", st.Number(), cleanLine(st.Call), outcome(st.State, st.Started, st.Ended))
 		if st.Uncached != nil {
-			p.printf("   not cached: %s\n", oneLine(st.Uncached.Text))
+			p.printf("   not cached: %s\n", cleanLine(st.Uncached.Text))
 		}
 		places(p, st, all)
 		if st.Error != "" {
@@ -149,7 +149,7 @@ func cut(s string) string {
 // outcome writes how a run or a step ended.
 func outcome(state store.RunState, started, ended time.Time) string {
 	switch state {
-	case runs.Cached, runs.Canceled:
+	case runs.Cached, runs.Canceled, runs.Skipped, runs.Waiting:
 		return string(state)
 	case store.Running:
 		return "running, since " + started.Local().Format("15:04:05")

@@ -52,3 +52,35 @@ func (in *interrupts) end() {
 	in.release()
 	in.cancel(nil)
 }
+
+// passing gives signals that are for a process that somebody else asked for, and a
+// context that those end which are for us. They do not end the context any more
+// that [interruptible] gave. Call stop in the end.
+func (in *interrupts) passing(ctx context.Context) (_ context.Context, forProcess <-chan syscall.Signal, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	caught, passed, done := make(chan os.Signal, 16), make(chan syscall.Signal, 16), make(chan struct{})
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGHUP)
+	in.release()
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-caught:
+				if s == syscall.SIGTERM || s == syscall.SIGHUP {
+					cancel(stoppedBy(s))
+					continue
+				}
+				select {
+				case passed <- s.(syscall.Signal):
+				default: // it does not listen
+				}
+			}
+		}
+	}()
+	return ctx, passed, func() {
+		signal.Stop(caught)
+		close(done)
+		cancel(nil)
+	}
+}

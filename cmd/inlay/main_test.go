@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // runc builds the program that runs processes, or gives "" where it cannot be.
-func runc(t *testing.T) string {
+func runc(t testing.TB) string {
 	if os.Getuid() != 0 {
 		return ""
 	}

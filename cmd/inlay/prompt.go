@@ -15,7 +15,6 @@ import (
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/compose"
-	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/pipeline"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -39,7 +38,7 @@ func (a *app) converse(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.prompting = true
-	return a.with(ctx, "", func(ctx context.Context, s *session) error {
+	return a.with(ctx, "inlay", func(ctx context.Context, s *session) error {
 		p := &prompt{session: s}
 		p.values = pipeline.NewSession(pipeline.Environment{
 			Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print,
@@ -199,7 +198,7 @@ func (p *prompt) tell(ctx context.Context, v pipeline.Value) error {
 			text = changed(c)
 		}
 	}
-	p.say("v%d = %s: %s", v.Number, oneLine(v.Word), text)
+	p.say("v%d = %s: %s", v.Number, cleanLine(v.Word), text)
 	return nil
 }
 
@@ -215,12 +214,4 @@ func (p *prompt) at(ctx context.Context, v pipeline.Value, path string, follow t
 		return nil, fmt.Errorf("v%d is a change set, which has no paths: `changes` lists it", v.Number)
 	}
 	return entryAt(ctx, v.Result.Tree, path, follow)
-}
-
-// opened is a shell in a value: what [app.shell] is given.
-type opened struct {
-	*session
-	in   engine.Result
-	src  string // as the user calls it
-	args []string
 }

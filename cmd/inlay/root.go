@@ -76,10 +76,12 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: "make", Title: "Make:"},
 		&cobra.Group{ID: "look", Title: "Look:"},
+		&cobra.Group{ID: "runs", Title: "Runs:"},
 		&cobra.Group{ID: "store", Title: "Store:"},
 	)
 	a.add(root, "make", a.doCommand(), a.importCommand(), a.exportCommand(), a.pullCommand(), a.pushCommand())
-	a.add(root, "look", a.lsCommand(), a.catCommand(), a.statCommand(), a.treeCommand(), a.findCommand(), a.diffCommand(), a.digestCommand(), a.explainCommand())
+	a.add(root, "look", a.lsCommand(), a.catCommand(), a.statCommand(), a.treeCommand(), a.findCommand(), a.diffCommand(), a.digestCommand(), a.shellCommand())
+	a.add(root, "runs", a.runsCommand(), a.stepsCommand(), a.logCommand(), a.explainCommand())
 	a.add(root, "store", a.imagesCommand(), a.rmiCommand(), a.gcCommand(), a.duCommand(), a.fsckCommand(), a.versionCommand())
 	helpers(root)
 	return root

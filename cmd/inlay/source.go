@@ -16,8 +16,8 @@ import (
 // sources is what help says of SRC.
 const sources = `SRC is a name in the store or a registry's reference, oci:DIR[:TAG],
 oci-archive:FILE, docker-archive:FILE, tar:FILE[.gz|.zst] (- is standard input),
-dir:PATH, scratch, or a digest. A path that starts with / or . is a directory of
-this machine.`
+dir:PATH, scratch, a digest, or a step of a run: last, last@3, last@failed,
+RUN@STEP. A path that starts with / or . is a directory of this machine.`
 
 // destinations is what help says of DEST.
 const destinations = `DEST is oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, tar:FILE[.gz|.zst]

@@ -43,7 +43,7 @@ func (x *exec) changes() []change {
 // goesOn tells whether an op changes the tree of its first input.
 func goesOn(op graph.Op) bool {
 	switch op.(type) {
-	case graph.Copy, graph.NewFile, graph.NewDirectory, graph.Symlink, graph.Remove, graph.Merge, graph.Configure, graph.Exec:
+	case graph.Copy, graph.NewFile, graph.NewDirectory, graph.Symlink, graph.Remove, graph.Merge, graph.Configure, graph.Exec, graph.Terminal:
 		return true
 	}
 	return false

@@ -46,12 +46,24 @@ type Options struct {
 	// empty one.
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Terminal is the person's, which a [graph.Terminal] opens; the zero value is
+	// none.
+	Terminal Streams
 	// Record makes the store remember every Resolve as a run, with its steps and
 	// their logs: see [runs.RunRecord]. A store that cannot be written remembers none.
 	Record bool
 	// Asked is what a run that is remembered was asked for, in the words of the
-	// user; "" is the call of the node.
+	// user; "" is the call of the node. See also [Engine.Begin].
 	Asked string
+	// KeepRuns and KeepLogs are how many runs, and how many bytes of logs, are
+	// kept: the oldest beyond that are forgotten at the end of a run, now and then.
+	// 0 is 100 runs and 1 GiB; a negative number is no limit.
+	KeepRuns int
+	KeepLogs int64
+	// LogLimit is how many bytes are kept of what a process says: the beginning
+	// and the end. 0 is [steplog.DefaultLimit], a negative number is no limit. The
+	// result has all of it.
+	LogLimit int64
 	// Epoch is the time, in seconds since 1970, of directories that copies have to
 	// make, and of what images say of their making. It is what SOURCE_DATE_EPOCH
 	// says elsewhere; nothing ever takes the time of day.
@@ -78,7 +90,8 @@ type Engine struct {
 	source  *nodes
 	remote  *registry.Client
 
-	slots chan struct{} // of processes
+	slots    chan struct{} // of processes
+	terminal terminals
 
 	mu      sync.Mutex
 	roots   *checkout.Roots                 // nil before the first exec
@@ -136,9 +149,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	return &Engine{
 		options: o, store: s, source: &nodes{s},
-		remote:  registry.New(registry.Options{}),
-		slots:   make(chan struct{}, o.Processes),
-		running: map[digest.Digest]chan struct{}{},
+		remote:   registry.New(registry.Options{}),
+		slots:    make(chan struct{}, o.Processes),
+		running:  map[digest.Digest]chan struct{}{},
+		terminal: newTerminals(),
 	}, nil
 }
 

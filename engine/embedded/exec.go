@@ -15,6 +15,7 @@ import (
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/capture"
 	"github.com/inlaybuild/inlay/internal/checkout"
@@ -42,6 +43,7 @@ type execRecord struct {
 	ExitCode int
 	Stdout   tree.File
 	Stderr   tree.File
+	Log      *runs.LogName `json:",omitempty"` // of the step that ran it; it goes with its run
 }
 
 // exec is one exec that is being resolved.
@@ -58,6 +60,7 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	if err := x.specify(); err != nil {
 		return engine.Result{}, err
 	}
+	s.note.specified(x.recorded())
 	key, err := x.key()
 	if err != nil {
 		return engine.Result{}, err
@@ -197,6 +200,7 @@ func (x *exec) kept(ctx context.Context, key digest.Digest) (engine.Result, bool
 	if err != nil {
 		return engine.Result{}, false, err
 	}
+	x.ran = rec.Log
 	return x.result(t, rec), true, nil
 }
 
@@ -231,27 +235,27 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 		return res, err
 	}
 	m.add(root)
-	p, err := x.process(ctx, root.Path)
+	p, err := x.describe(ctx, root.Path)
 	if err != nil {
 		return res, err
 	}
 	if p.Mounts, err = m.all(ctx); err != nil {
 		return res, err
 	}
-	out, err := newOutputs(ctx, x, sv.ingest, m.secrets)
-	if err != nil {
-		return res, err
-	}
+	out := newOutputs(x, sv.ingest, m.secrets)
 	defer func() { err = errors.Join(err, out.discard()) }()
 	p.Stdout, p.Stderr = out.stdout, out.stderr
 	exit, err := runtime.Run(ctx, runtime.Config{Program: program, StateDir: e.stateDir(), Enter: roots.Enter}, p)
 	if flushErr := out.flush(); err == nil {
 		err = flushErr
 	}
-	if err := x.failure(ctx, p, exit, err, out); err != nil {
-		return res, err
+	failed := x.failure(ctx, p, exit, err, out)
+	x.process = out.process(exit, failed, ctx.Err() != nil)
+	if failed != nil {
+		x.leave(ctx, root, sv, out, failed)
+		return res, failed
 	}
-	rec := execRecord{Args: x.spec.Args, ExitCode: exit.Code}
+	rec := execRecord{Args: x.spec.Args, ExitCode: exit.Code, Log: out.log.name()}
 	if rec.Stdout, rec.Stderr, err = out.finish(ctx); err != nil {
 		return res, err
 	}
@@ -285,8 +289,8 @@ func (x *exec) failure(ctx context.Context, p runtime.Process, exit runtime.Exit
 	return nil
 }
 
-// process describes the process, but for its mounts and streams.
-func (x *exec) process(ctx context.Context, root string) (runtime.Process, error) {
+// describe describes the process, but for its mounts and streams.
+func (x *exec) describe(ctx context.Context, root string) (runtime.Process, error) {
 	p := runtime.Process{
 		Root: root,
 		Args: x.spec.Args,

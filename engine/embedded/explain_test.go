@@ -172,7 +172,7 @@ func TestARunThatWasKilledTellsWhatItHadDone(t *testing.T) {
 	if x.Run.State != store.Crashed || len(x.Steps) != 3 {
 		t.Fatalf("%+v\n%s", x, out)
 	}
-	if s := x.Steps[1]; s.State != runs.Done || s.Placed == nil || s.Placed.List[0].To != "/made/by/parents" && s.Placed.List[0].To != "/made" || s.Change != nil {
+	if s := x.Steps[1]; s.State != runs.Done || s.Placed == nil || s.Placed.List[0].To != "/made/by/parents" && s.Placed.List[0].To != "/made" || s.Change == nil || s.Change.Added != 3 {
 		t.Errorf("the step before: %+v", s)
 	}
 	if s := x.Steps[2]; s.State != store.Crashed {

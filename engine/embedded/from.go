@@ -37,6 +37,8 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 			return engine.Result{}, fmt.Errorf("no tree %s in the store: %w", place.Path, err)
 		}
 		return treeResult(t), err
+	case engine.SchemeStep:
+		return s.fromStep(ctx, place.Path)
 	case engine.SchemeTar, engine.SchemeDir:
 		sv, err := e.save(ctx)
 		if err != nil {
@@ -50,7 +52,7 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 		if place.Scheme == engine.SchemeDir {
 			s.readFiles(stats)
 		} else {
-			s.uncached(engine.NotKept, "a tar is read every time")
+			s.uncached(engine.ReadEveryTime, "a tar is read every time")
 		}
 		if err := sv.commit(ctx, store.Changes{}); err != nil {
 			return engine.Result{}, err

@@ -79,11 +79,11 @@ func CheckName(name string) error {
 	if err != nil {
 		return err
 	}
+	if p.Scheme == engine.SchemeStep {
+		return fmt.Errorf("%q cannot be a name in the store: it stands for a run, or a step of one", name)
+	}
 	if p.Scheme != engine.SchemeName {
 		return fmt.Errorf("%q cannot be a name in the store: it says where something is", name)
-	}
-	if name == "last" || strings.HasPrefix(name, "last@") {
-		return fmt.Errorf("%q cannot be a name in the store: it stands for the last run", name)
 	}
 	for i, c := range []byte(name) {
 		letter := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '[' || c == ']'
@@ -110,7 +110,7 @@ func (e *Engine) readNamed(ctx context.Context, from engine.Place, name string, 
 			return named{}, err
 		}
 		return readNamed(ref.Record)
-	case engine.SchemeDir, engine.SchemeTar, engine.SchemeScratch, engine.SchemeDigest:
+	case engine.SchemeDir, engine.SchemeTar, engine.SchemeScratch, engine.SchemeDigest, engine.SchemeStep:
 		return e.importTree(ctx, from, o)
 	}
 	n, _, err := e.readImages(ctx, from, o, progressOf(o.Progress))
@@ -125,7 +125,14 @@ func (e *Engine) importTree(ctx context.Context, from engine.Place, o ImportOpti
 	}
 	defer sv.ingest.Abort()
 	t := tree.Empty()
+	rec := imageRecord{Config: defaultConfig()}
 	switch from.Scheme {
+	case engine.SchemeStep:
+		r, err := e.stepResult(ctx, from.Path)
+		if err != nil {
+			return named{}, err
+		}
+		t, rec.Config, rec.Base = r.Tree, r.Config.Bytes(), imageOf(r).Base
 	case engine.SchemeDigest:
 		d, err := digest.Parse(from.Path)
 		if err != nil {
@@ -143,7 +150,8 @@ func (e *Engine) importTree(ctx context.Context, from engine.Place, o ImportOpti
 	if err != nil {
 		return named{}, err
 	}
-	return named{Images: []imageRecord{{Tree: d, Config: defaultConfig()}}}, sv.commit(ctx, store.Changes{})
+	rec.Tree = d
+	return named{Images: []imageRecord{rec}}, sv.commit(ctx, store.Changes{})
 }
 
 // readImages reads the images of a layout, an archive or a registry: one, or

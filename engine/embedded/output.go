@@ -3,10 +3,10 @@ package embedded
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/steplog"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -15,24 +15,21 @@ import (
 // masked before anything else sees a byte.
 type outputs struct {
 	stdout, stderr *output
+	log            *log // of the run; nil if it is not remembered
 
-	mu  sync.Mutex
-	log io.WriteCloser // of the run; nil if it is not remembered
+	once sync.Once
+	lost error // why the log does not have all of it
 }
 
-func newOutputs(ctx context.Context, x *exec, in *store.Ingest, secrets [][]byte) (*outputs, error) {
-	o := new(outputs)
-	var err error
-	if o.log, err = x.note.log(ctx); err != nil {
-		return nil, err
-	}
+func newOutputs(x *exec, in *store.Ingest, secrets [][]byte) *outputs {
+	o := &outputs{log: x.step.log()}
 	make := func(stderr bool) *output {
 		out := &output{of: o, exec: x, stderr: stderr, blob: in.Create()}
 		out.mask = newMask(outputSink{out}, secrets)
 		return out
 	}
 	o.stdout, o.stderr = make(false), make(true)
-	return o, nil
+	return o
 }
 
 func (o *outputs) flush() error {
@@ -45,11 +42,7 @@ func (o *outputs) flush() error {
 
 // discard throws away what is not finished.
 func (o *outputs) discard() error {
-	err := errors.Join(o.stdout.blob.Discard(), o.stderr.blob.Discard())
-	if o.log != nil {
-		err = errors.Join(err, o.log.Close())
-	}
-	return err
+	return errors.Join(o.stdout.blob.Discard(), o.stderr.blob.Discard(), o.log.close())
 }
 
 // finish gives what was written as files.
@@ -91,22 +84,27 @@ type outputSink struct{ o *output }
 func (s outputSink) Write(b []byte) (int, error) {
 	s.o.tail.add(b)
 	s.o.size += int64(len(b))
-	if err := s.o.of.note(b); err != nil {
-		return 0, err
-	}
+	s.o.of.note(s.o, b)
 	s.o.exec.event(engine.Output{Step: s.o.exec.number, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
 	return s.o.blob.Write(b)
 }
 
-// note adds to the log of the run.
-func (o *outputs) note(b []byte) error {
-	if o.log == nil {
-		return nil
+// note adds to the log of the run. A disk that is full is told, and does not end
+// the process.
+func (o *outputs) note(from *output, b []byte) {
+	if o.log == nil || o.log.w == nil {
+		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, err := o.log.Write(b)
-	return err
+	stream := steplog.Stdout
+	if from.stderr {
+		stream = steplog.Stderr
+	}
+	if err := o.log.w.Write(stream, b); err != nil {
+		o.once.Do(func() {
+			o.lost = err
+			from.exec.event(engine.NotKept{Step: from.exec.number, What: "the rest of what the process says", Err: err})
+		})
+	}
 }
 
 // tail keeps the end of what was written, for errors.

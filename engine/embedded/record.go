@@ -8,6 +8,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
@@ -21,6 +22,7 @@ type imageRecord struct {
 	Layers   []image.Layer     `json:",omitempty"`
 	Manifest *image.Descriptor `json:",omitempty"` // nil for a tree that is no image
 	Origin   string            `json:",omitempty"` // the reference that it was pulled by
+	Base     *runs.Base        `json:",omitempty"` // of a tree that was made from an image
 }
 
 // named is the body of a ref: the images that it stands for, of different
@@ -48,6 +50,20 @@ func (n named) roots() (store.Record, error) {
 	r.Blobs = append(r.Blobs, n.Beside...)
 	for _, i := range n.Images {
 		r.Trees = append(r.Trees, i.Tree)
+		if b := i.Base; b != nil {
+			r.Trees = append(r.Trees, b.Tree)
+			for _, l := range b.Layers {
+				r.Blobs = append(r.Blobs, l.Digest)
+			}
+			for _, d := range []*image.Descriptor{b.Image, b.Index} {
+				if d != nil {
+					r.Blobs = append(r.Blobs, d.Digest)
+				}
+			}
+			if b.Image != nil && !b.Config.IsZero() {
+				r.Blobs = append(r.Blobs, b.Config)
+			}
+		}
 		if i.Manifest == nil {
 			continue
 		}
@@ -132,6 +148,13 @@ func (e *Engine) result(ctx context.Context, n named, r imageRecord) (engine.Res
 			Tree: t, Layers: r.Layers, Image: r.Manifest, Config: digest.Of(r.Config),
 			Index: n.Index, Origin: r.Origin,
 		}
+	}
+	if b := r.Base; b != nil {
+		out.Base = engine.Base{Layers: b.Layers, Image: b.Image, Config: b.Config, Index: b.Index, Origin: b.Origin}
+		if out.Base.Tree, err = tree.Load(ctx, e.source, b.Tree); err != nil {
+			return engine.Result{}, err
+		}
+		out.Origin = out.Base.Tree // a root can be made from that of the image
 	}
 	return out, nil
 }

@@ -10,113 +10,144 @@ import (
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sync/errgroup"
 )
 
-// Resolve makes the result of a node: its inputs first, in parallel.
+// Resolve makes the result of a node: its inputs first, in parallel. When runs
+// are remembered, this is one: see [Engine.Begin] for several that are one.
 func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
-	if err := n.Check(); err != nil {
-		return engine.Result{}, err
-	}
-	r := &run{engine: e, events: newEvents(s), pending: map[*graph.Node]*pending{}}
-	if e.options.Record {
-		var err error
-		if r.notes, err = e.record(ctx, n, r.events); err != nil {
-			return engine.Result{}, err
-		}
-	}
-	var res engine.Result
-	err := r.keepContents(ctx, n)
-	if err == nil {
-		res, err = r.resolve(ctx, n)
-	}
-	if err != nil && ctx.Err() == nil && r.failed != nil {
-		err = r.failed // not that others were canceled because of it
-	}
-	if end := r.notes.end(ctx, err); err == nil && end != nil {
-		return engine.Result{}, end
-	}
-	return res, err
+	r := e.Begin(e.options.Asked)
+	res, err := r.Resolve(ctx, n, s)
+	return res, errors.Join(err, r.End(ctx, err))
 }
 
-// run is one resolution of a graph.
+// run is one resolution of a graph, which may be one of several of a run.
 type run struct {
+	*history
 	engine *Engine
 	events *events
-	notes  *notes // nil unless the run is remembered
+	failed error // of the first step that failed
+}
 
-	starts sync.Mutex // steps start one by one, in the order of their numbers
+// history is what the resolutions of a run have in common.
+type history struct {
+	notes *notes // nil unless the run is remembered
 
 	mu      sync.Mutex
 	pending map[*graph.Node]*pending
-	steps   int
-	failed  error                   // of the first step that failed
+	numbers map[*graph.Node]int // indices of steps, given before any is carried out
+	next    int
 	brought map[digest.Digest]int64 // contents of new files that the store did not have, until a step takes them as its own
+}
+
+func newHistory() *history {
+	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}}
 }
 
 // pending is a node that somebody resolves, or that is resolved.
 type pending struct {
+	run    *run
 	done   chan struct{}
-	step   int
 	result engine.Result
 	err    error
 }
 
-func (r *run) resolve(ctx context.Context, n *graph.Node) (engine.Result, error) {
+// plan gives numbers to all steps that there will be, inputs first. What failed
+// before is done again, as another step.
+func (r *run) plan(n *graph.Node) {
 	r.mu.Lock()
-	p, ok := r.pending[n]
-	if !ok {
-		p = &pending{done: make(chan struct{})}
-		r.pending[n] = p
+	defer r.mu.Unlock()
+	for m := range n.All() {
+		if p, ok := r.pending[m]; ok {
+			select {
+			case <-p.done:
+				if p.err == nil {
+					continue
+				}
+				delete(r.pending, m)
+			default: // another resolution is at it
+				continue
+			}
+		}
+		delete(r.numbers, m)
 	}
-	r.mu.Unlock()
-	if ok {
+	for m := range n.All() {
+		if _, ok := r.numbers[m]; ok {
+			continue
+		}
+		var from []int
+		for _, in := range m.Inputs() {
+			from = append(from, r.numbers[in])
+		}
+		r.numbers[m] = r.next
+		r.next++
+		r.notes.plan(r, m, r.numbers[m], from)
+	}
+}
+
+func (r *run) resolve(ctx context.Context, n *graph.Node) (engine.Result, error) {
+	for {
+		r.mu.Lock()
+		p, ok := r.pending[n]
+		if !ok {
+			p = &pending{run: r, done: make(chan struct{})}
+			r.pending[n] = p
+		}
+		r.mu.Unlock()
+		if !ok {
+			p.result, p.err = r.perform(ctx, n)
+			close(p.done)
+			return p.result, p.err
+		}
 		select {
 		case <-p.done:
-			return p.result, p.err
 		case <-ctx.Done():
 			return engine.Result{}, ctx.Err()
 		}
+		if p.err == nil || p.run == r || !errors.Is(p.err, context.Canceled) {
+			return p.result, p.err
+		}
+		// Another resolution of this run was canceled, and not this one.
+		r.mu.Lock()
+		if r.pending[n] == p {
+			delete(r.pending, n)
+		}
+		r.mu.Unlock()
 	}
-	p.result, p.err = r.perform(ctx, n, p)
-	close(p.done)
-	return p.result, p.err
 }
 
-func (r *run) perform(ctx context.Context, n *graph.Node, p *pending) (engine.Result, error) {
+func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error) {
 	inputs, err := r.inputs(ctx, n)
 	if err != nil {
 		return engine.Result{}, err
 	}
-	s := r.start(n, p, inputs)
+	s := r.start(n, inputs)
 	res, err := s.resolve(ctx, inputs)
 	if err != nil {
+		s.stopped = ctx.Err() != nil
 		err = wrap(n, ended(ctx, err))
 		r.mu.Lock()
 		if r.failed == nil {
 			r.failed = err
-		} else {
-			s.stopped = ctx.Err() != nil
 		}
 		r.mu.Unlock()
 	}
-	s.note.end(s, res, err)
+	s.note.end(s, inputs, res, err)
 	s.event(engine.StepEnded{Step: s.number, Cached: s.cached, Err: err, Took: time.Since(s.started)})
 	return res, err
 }
 
-// start gives a node its step, with the next number.
-func (r *run) start(n *graph.Node, p *pending, inputs []engine.Result) *step {
-	from := r.inputSteps(n)
-	r.starts.Lock()
-	defer r.starts.Unlock()
-	s := &step{run: r, node: n, index: r.steps, number: r.steps + 1, started: time.Now()}
-	p.step = s.index
-	r.steps++
-	s.note = r.notes.begin(s, from, inputs)
+// start begins the step of a node.
+func (r *run) start(n *graph.Node, inputs []engine.Result) *step {
+	r.mu.Lock()
+	index := r.numbers[n]
+	r.mu.Unlock()
+	s := &step{run: r, node: n, number: index + 1, started: time.Now()}
+	s.note = r.notes.begin(s, index, inputs)
 	s.event(engine.StepStarted{Step: s.number, Op: n.Op().Name(), Call: n.Call(), At: s.started})
 	return s
 }
@@ -141,20 +172,6 @@ func (r *run) inputs(ctx context.Context, n *graph.Node) ([]engine.Result, error
 	return out, g.Wait()
 }
 
-// inputSteps gives the steps that made what a node needs, which are done.
-func (r *run) inputSteps(n *graph.Node) []int {
-	if r.notes == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []int
-	for _, in := range n.Inputs() {
-		out = append(out, r.pending[in].step)
-	}
-	return out
-}
-
 // ended gives an error that says that the context ended, if it did: some of what
 // was interrupted says only that.
 func ended(ctx context.Context, err error) error {
@@ -177,12 +194,14 @@ func wrap(n *graph.Node, err error) error {
 type step struct {
 	run     *run
 	node    *graph.Node
-	index   int
-	number  int // as events have it, from 1
+	number  int // from 1
 	started time.Time
 	cached  bool
-	stopped bool  // it ended because another step failed
-	note    *note // nil unless the run is remembered
+	stopped bool          // it was canceled
+	left    *tree.Tree    // what it left when it failed; nil if that is not known
+	process *runs.Process // what became of its process; nil if there was none
+	ran     *runs.LogName // of a cached exec: where its log is
+	note    *note         // nil unless the run is remembered
 }
 
 // event tells of an event, and notes what is to be remembered of it.
@@ -247,6 +266,8 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 		return s.configure(op, in[0])
 	case graph.Exec:
 		return s.exec(ctx, op, in)
+	case graph.Terminal:
+		return s.terminal(ctx, op, in)
 	}
 	return engine.Result{}, fmt.Errorf("this engine does not know the op %s", s.node.Op().Name())
 }

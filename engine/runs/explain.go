@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/inlaybuild/inlay/compose"
@@ -44,11 +43,11 @@ func Explain(ctx context.Context, s Store, trees tree.Source, n Name) (Explanati
 	if err != nil {
 		return Explanation{}, err
 	}
-	var run RunRecord
-	if err := json.Unmarshal(f.Run.Data, &run); err != nil {
-		return Explanation{}, fmt.Errorf("the record of run %s is not understood: %w", f.Run.Name, err)
+	asked, err := f.Asked()
+	if err != nil {
+		return Explanation{}, err
 	}
-	out := Explanation{Run: f.Run, Asked: run.Asked}
+	out := Explanation{Run: f.Run, Asked: asked}
 	steps := f.Steps
 	if f.Step != nil {
 		steps = []Step{*f.Step}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/internal/store"
 )
 
@@ -34,13 +35,15 @@ type Step struct {
 // Number is what people call the step by: the first of a run is 1.
 func (s Step) Number() int { return s.Index + 1 }
 
-// Find finds a run or a step. The error of one that there is not is
-// fs.ErrNotExist, and says what there is.
-func Find(ctx context.Context, s Store, n Name) (Found, error) {
+// Find finds a run or a step; but is the name of a run that is not looked at, as
+// that of one who asks while it goes on itself. The error of one that there is not
+// is fs.ErrNotExist, and says what there is.
+func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 	all, err := s.Runs(ctx)
 	if err != nil {
 		return Found{}, err
 	}
+	all = slices.DeleteFunc(all, func(r store.RunInfo) bool { return slices.Contains(but, r.Name) })
 	run, err := pick(all, n.Run)
 	if err != nil {
 		return Found{}, err
@@ -55,15 +58,22 @@ func Find(ctx context.Context, s Store, n Name) (Found, error) {
 		if err := json.Unmarshal(st.Data, &step.StepRecord); err != nil {
 			return Found{}, fmt.Errorf("the record of step %d of run %s is not understood: %w", step.Number(), run.Name, err)
 		}
-		if step.State == store.Running && run.State == store.Crashed {
-			step.State = store.Crashed
-		}
+		step.State = stateOf(run, st)
 		f.Steps = append(f.Steps, step)
 	}
 	if n.Step != "" {
 		f.Step, err = f.pick(n.Step)
 	}
 	return f, err
+}
+
+// Asked gives what the run was asked for.
+func (f Found) Asked() (string, error) {
+	var r RunRecord
+	if err := json.Unmarshal(f.Run.Data, &r); err != nil {
+		return "", fmt.Errorf("the record of run %s is not understood: %w", f.Run.Name, err)
+	}
+	return r.Asked, nil
 }
 
 // pick finds a run among all, oldest first.
@@ -87,6 +97,9 @@ func pick(all []store.RunInfo, name string) (store.RunInfo, error) {
 	case 1:
 		return found[0], nil
 	case 0:
+		if len(name) > 16 && name < all[0].Name && name[0] >= '0' && name[0] <= '9' {
+			return store.RunInfo{}, notFound("run %s is not kept any more: newer ones are %s", name, newest(all))
+		}
 		return store.RunInfo{}, notFound("no run %q: want last, or the name of a run, of which there are %d: %s", name, len(all), newest(all))
 	}
 	return store.RunInfo{}, notFound("%d runs have names that start with %q: %s", len(found), name, newest(found))
@@ -132,23 +145,68 @@ func (f Found) pick(name string) (*Step, error) {
 	return nil, notFound("run %s has several steps %s, give the number: %s", f.Run.Name, name, list(which))
 }
 
-// failed gives the step that failed first, or that was going on when the run's
-// process ended.
+// failed gives the step that failed first, or that was going on when the run
+// ended or was canceled.
 func (f Found) failed() (*Step, error) {
-	var first *Step
-	for i := range f.Steps {
-		s := &f.Steps[i]
-		if s.State != Failed && s.State != store.Crashed {
-			continue
+	for _, states := range [][]store.RunState{{Failed, store.Crashed}, {Canceled}} {
+		var first *Step
+		for i := range f.Steps {
+			s := &f.Steps[i]
+			if slices.Contains(states, s.State) && (first == nil || s.Ended.Before(first.Ended)) {
+				first = s
+			}
 		}
-		if first == nil || s.Ended.Before(first.Ended) {
-			first = s
+		if first != nil {
+			return first, nil
 		}
 	}
-	if first == nil {
-		return nil, notFound("no step of run %s failed; its state is %s", f.Run.Name, f.Run.State)
+	return nil, notFound("no step of run %s failed; its state is %s", f.Run.Name, f.Run.State)
+}
+
+// Made gives the step that the name names, when a tree is wanted: of a run the
+// one that failed, or else the last one that has ended.
+func (f Found) Made() (*Step, error) {
+	if f.Step != nil {
+		return f.Step, nil
 	}
-	return first, nil
+	if f.Run.State != Done && f.Run.State != store.Running {
+		if s, err := f.failed(); err == nil {
+			return s, nil
+		}
+	}
+	for i := range slices.Backward(f.Steps) {
+		if s := &f.Steps[i]; s.State == Done || s.State == Cached {
+			return s, nil
+		}
+	}
+	return nil, notFound("no step of run %s has ended; its state is %s", f.Run.Name, f.Run.State)
+}
+
+// Tree gives the digest of the tree after the step. Of one that failed it is what
+// it left: all that its process wrote, or, where that could not be kept and for
+// other steps, the tree that it began with. A step that has none is an
+// fs.ErrNotExist.
+func (s Step) Tree() (digest.Digest, error) {
+	switch {
+	case !s.After.IsZero():
+		return s.After, nil
+	case (s.State == Failed || s.State == Canceled || s.State == store.Crashed) && !s.Before.IsZero():
+		return s.Before, nil
+	}
+	why := "it has no tree"
+	switch s.State {
+	case Done, Cached:
+		why = "it made a change set, which is no tree"
+	case store.Running:
+		why = "it is still running, and has no tree yet"
+	case Waiting:
+		why = "it has not begun yet"
+	case Skipped:
+		why = "it was skipped, as another step did not succeed"
+	case Failed, Canceled, store.Crashed:
+		why = "it ended before it had a tree"
+	}
+	return digest.Digest{}, notFound("step %d (%s): %s", s.Number(), word(s.Call), why)
 }
 
 // word gives the word or method that a step was called by.

@@ -157,9 +157,10 @@ func TestTruncatedStreamIsAnErrorAtEveryOffset(t *testing.T) {
 }
 
 func TestBombsEndAtTheLimit(t *testing.T) {
-	zeros := bytes.Repeat(make([]byte, 1<<20), 270)
+	zeros := make([]byte, 1<<20)
 	for _, kind := range kinds {
-		bomb := squeeze(t, kind, zeros, func() int { return 1 << 20 })
+		// One stream after the other, which is as good as a single one.
+		bomb := bytes.Repeat(squeeze(t, kind, zeros, func() int { return len(zeros) }), 270)
 		for _, c := range []struct {
 			limits compress.Limits
 			bomb   bool

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,9 +15,9 @@ import (
 // console is the engine's side of a process' terminal. runc makes the terminal
 // inside the container and sends its master side over a socket.
 type console struct {
-	ours, theirs *os.File // ends of the socket
-	done         chan struct{}
-	master       chan *os.File
+	ours, theirs *os.File      // ends of the socket
+	ended        chan struct{} // when no process is left
+	done         chan struct{} // when all output has been passed on
 }
 
 func newConsole(opened *files) (*console, error) {
@@ -26,7 +27,7 @@ func newConsole(opened *files) (*console, error) {
 	}
 	c := &console{
 		ours: os.NewFile(uintptr(pair[0]), "console"), theirs: os.NewFile(uintptr(pair[1]), "console"),
-		done: make(chan struct{}), master: make(chan *os.File, 1),
+		ended: make(chan struct{}), done: make(chan struct{}),
 	}
 	opened.add(c.ours)
 	opened.add(c.theirs)
@@ -55,16 +56,51 @@ func (c *console) start(p *Process) {
 		if p.Stdin != nil {
 			go func() { _, _ = io.Copy(master, p.Stdin) }()
 		}
-		out := p.Stdout
-		if out == nil {
-			out = io.Discard
-		}
-		_, _ = io.Copy(out, master) // ends with EIO, when the last process has closed the terminal
+		c.copy(p.Stdout, master)
 	}()
 }
 
-// finish waits until all output has been passed on.
-func (c *console) finish() { <-c.done }
+// copy passes on what is written to the terminal. A read fails with EIO when no
+// process has the terminal open, which is the end only when none can open it
+// again: what the last one wrote was read before that.
+func (c *console) copy(out io.Writer, master *os.File) {
+	if out == nil {
+		out = io.Discard
+	}
+	to := &failing{Writer: out}
+	for over := false; ; {
+		_, err := io.Copy(to, master)
+		if !errors.Is(err, unix.EIO) || to.failed || over {
+			return // and the terminal is hung up
+		}
+		select {
+		case <-c.ended:
+			over = true // and once more, for what came in between
+		case <-time.After(again):
+		}
+	}
+}
+
+// failing is a writer that remembers that it failed.
+type failing struct {
+	io.Writer
+	failed bool
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	n, err := f.Writer.Write(b)
+	f.failed = f.failed || err != nil
+	return n, err
+}
+
+// again is how long a terminal that nobody has open is left alone.
+const again = 10 * time.Millisecond
+
+// finish waits until all output has been passed on. No process is left.
+func (c *console) finish() {
+	close(c.ended)
+	<-c.done
+}
 
 func resize(master *os.File, sizes <-chan Size, stop <-chan struct{}) {
 	for {

@@ -71,6 +71,9 @@ func launch(ctx context.Context, program string, p *Process, request *wire.Reque
 	}
 	stop := context.AfterFunc(ctx, func() { end(cmd.Process, p.Grace) })
 	defer stop()
+	ended := make(chan struct{})
+	defer close(ended)
+	go pass(cmd.Process, p.Signals, ended)
 	if term != nil {
 		term.start(p)
 		defer term.finish()
@@ -109,6 +112,21 @@ func startSupervised(cmd *exec.Cmd) error {
 		Setpgid:    true, // ^C at the user's terminal is the engine's to handle
 	}
 	return cmd.Start()
+}
+
+// pass sends signals on, until the process has ended.
+func pass(process *os.Process, signals <-chan syscall.Signal, ended <-chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case s, ok := <-signals:
+			if !ok {
+				return
+			}
+			_ = process.Signal(s)
+		}
+	}
 }
 
 // end asks every process of the container to end, and after grace ends them.

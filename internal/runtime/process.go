@@ -3,6 +3,7 @@ package runtime
 import (
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +23,11 @@ type Process struct {
 	Stdout io.Writer // nil: discarded. An *os.File is handed over as it is
 	Stderr io.Writer // nil: discarded. With a Terminal, all output goes to Stdout
 
+	// Ordinary makes the process one like others. Otherwise it is the first of its
+	// pid namespace, as in a container: the kernel keeps all signals from it that it
+	// has no handler for, such as what ^C sends, and orphans are its to wait for.
+	Ordinary bool
+
 	Terminal *Terminal // nil: none; otherwise standard input and output are a new terminal
 
 	Hostname   string   // default "inlay"
@@ -35,6 +41,10 @@ type Process struct {
 	// Grace is the time between SIGTERM and SIGKILL when ctx ends; 0 kills
 	// at once.
 	Grace time.Duration
+
+	// Signals are passed on to every process of the root as they come: SIGHUP,
+	// SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2. Nil has none.
+	Signals <-chan syscall.Signal
 }
 
 // DefaultPath is the PATH that images without one expect (docker's).
@@ -76,7 +86,9 @@ type Limits struct {
 }
 
 // Terminal is a terminal that the process is started on. Its master side is
-// copied from Stdin and to Stdout.
+// copied from Stdin and to Stdout: all that was written to it has reached Stdout
+// when [Run] returns. Stdin is read as long as the process runs, and is not waited
+// for; one that is at its end leaves the terminal as it is.
 type Terminal struct {
 	Width, Height uint16      // in characters; 0: 80 by 24
 	Resize        <-chan Size // optional; may be closed

@@ -229,7 +229,9 @@ func (w *writer) String() string { return w.all.String() }
 
 func (w *writer) Write(b []byte) (int, error) {
 	n, err := w.all.Write(b)
-	w.on(w.String())
+	if w.on != nil {
+		w.on(w.String())
+	}
 	return n, err
 }
 

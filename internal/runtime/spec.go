@@ -44,7 +44,7 @@ func newSpec(p *Process, etc map[string]string, cgroup string) (*specs.Spec, err
 		},
 		Mounts: mounts,
 		Linux: &specs.Linux{
-			Namespaces:    namespaces(p.Network, cgroup != ""),
+			Namespaces:    namespaces(p, cgroup != ""),
 			MaskedPaths:   maskedPaths(),
 			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
 			CgroupsPath:   cgroup,
@@ -71,11 +71,14 @@ func hostname(p *Process) string {
 	return p.Hostname
 }
 
-func namespaces(network Network, cgroups bool) []specs.LinuxNamespace {
+func namespaces(p *Process, cgroups bool) []specs.LinuxNamespace {
 	spaces := []specs.LinuxNamespace{
-		{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace},
+		{Type: specs.MountNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace},
 	}
-	if network != NetworkHost {
+	if !p.Ordinary { // else it is in that of inlay-runc, which is the first process of its own
+		spaces = append(spaces, specs.LinuxNamespace{Type: specs.PIDNamespace})
+	}
+	if p.Network != NetworkHost {
 		spaces = append(spaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
 	}
 	if _, err := os.Stat("/proc/self/ns/cgroup"); err == nil && cgroups {

@@ -5,6 +5,7 @@ package runtime_test
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,5 +76,103 @@ func TestTerminalOfAProgramThatIsNotThere(t *testing.T) {
 	started := time.Now()
 	if _, err := runtime.Run(t.Context(), e.config, p); err == nil || time.Since(started) > 5*time.Second {
 		t.Fatal(err, time.Since(started))
+	}
+}
+
+// A process may let go of its terminal and take it again.
+func TestTerminalThatIsClosedAndOpenedAgain(t *testing.T) {
+	e := newEnv(t)
+	var out writer
+	p := e.process("echo one; exec </dev/null >/dev/null 2>&1; sleep 0.2; echo two >/dev/console; sleep 0.1; printf three >/dev/console; exit 3")
+	p.Terminal, p.Stdout = &runtime.Terminal{}, &out
+	exit, err := runtime.Run(t.Context(), e.config, p)
+	if err != nil || exit.Code != 3 || out.String() != "one\r\ntwo\r\nthree" {
+		t.Errorf("%v, %v, %q", exit, err, out.String())
+	}
+}
+
+// What a process that lives for a moment says is not lost.
+func TestTerminalOfAShortLife(t *testing.T) {
+	e := newEnv(t)
+	want := strings.Repeat("x", 3000)
+	for range 5 {
+		var out writer
+		p := e.process("printf " + want + "; sleep 1000 & exit 7") // what is left behind holds the terminal
+		p.Terminal, p.Stdout = &runtime.Terminal{}, &out
+		exit, err := runtime.Run(t.Context(), e.config, p)
+		if err != nil || exit.Code != 7 || out.String() != want {
+			t.Fatalf("%v, %v, %d bytes", exit, err, len(out.String()))
+		}
+	}
+}
+
+func TestManyResizes(t *testing.T) {
+	e := newEnv(t)
+	sizes := make(chan runtime.Size)
+	go func() {
+		for i := range 100_000 {
+			sizes <- runtime.Size{Width: uint16(20 + i%80), Height: 24}
+		}
+		sizes <- runtime.Size{Width: 77, Height: 33}
+		close(sizes)
+	}()
+	var out writer
+	p := e.process("until [ \"$(stty size)\" = '33 77' ]; do sleep 0.02; done; echo done")
+	p.Terminal, p.Stdout = &runtime.Terminal{Resize: sizes}, &out
+	exit, err := runtime.Run(t.Context(), e.config, p)
+	if err != nil || exit.Code != 0 || out.String() != "done\r\n" {
+		t.Errorf("%v, %v, %q", exit, err, out.String())
+	}
+}
+
+func TestSignalsArePassedOn(t *testing.T) {
+	e := newEnv(t)
+	signals := make(chan syscall.Signal, 1)
+	var out writer
+	out.on = func(s string) {
+		if strings.HasSuffix(s, "ready\n") {
+			signals <- syscall.SIGINT
+		}
+	}
+	p := e.process("trap 'echo interrupted; exit 5' INT; echo ready; while :; do sleep 0.05; done")
+	p.Stdout, p.Signals = &out, signals
+	exit, err := runtime.Run(t.Context(), e.config, p)
+	if err != nil || exit.Code != 5 || out.String() != "ready\ninterrupted\n" {
+		t.Errorf("%v, %v, %q", exit, err, out.String())
+	}
+}
+
+// The first process of a pid namespace hears only what it has a handler for: that
+// would be a sleep that ^C does not end.
+func TestAnOrdinaryProcessIsEndedBySignalsAndOrphansAreWaitedFor(t *testing.T) {
+	e := newEnv(t)
+	for _, onTerminal := range []bool{true, false} {
+		signals := make(chan syscall.Signal, 1)
+		var out writer
+		out.on = func(s string) {
+			if strings.HasSuffix(s, "ready\n") {
+				signals <- syscall.SIGINT
+			}
+		}
+		p := e.process("(sleep 0.05 &); sleep 0.2; cat /proc/[0-9]*/stat | grep -c ') Z '; echo ready; exec sleep 100")
+		p.Stdout, p.Signals, p.Ordinary = &out, signals, true
+		if onTerminal { // whose own signal it is
+			in, keys, err := os.Pipe()
+			must(t, err)
+			defer in.Close()
+			out.on = func(s string) {
+				if strings.HasSuffix(s, "ready\r\n") {
+					time.AfterFunc(100*time.Millisecond, func() { _, _ = keys.WriteString("\x03") })
+				}
+			}
+			p.Terminal, p.Stdin, p.Signals = &runtime.Terminal{}, in, nil
+		}
+		exit, err := runtime.Run(t.Context(), e.config, p)
+		if err != nil || exit.Signal != syscall.SIGINT || exit.Code != 130 || !strings.HasPrefix(out.String(), "0") {
+			t.Errorf("%v, %v, %q", exit, err, out.String())
+		}
+		if left := e.leftovers(); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
 	}
 }

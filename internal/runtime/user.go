@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,24 @@ const maxAccounts = 16 << 20
 // maxID is the largest uid and gid: 2^32-1 means "unchanged" to the kernel, and
 // 2^31 and above are refused by runc.
 const maxID = 1<<31 - 1
+
+// LoginShell gives the shell that /etc/passwd of a root names for a user; "" if it
+// names none, or one that only says that nobody can log in.
+func LoginShell(uid uint32, passwd io.Reader) string {
+	lines, err := user.ParsePasswdFilter(io.LimitReader(passwd, maxAccounts), func(u user.User) bool { return u.Uid == int(uid) })
+	if err != nil || len(lines) == 0 {
+		return ""
+	}
+	shell := lines[0].Shell
+	switch path.Base(shell) {
+	case "nologin", "false", "true", "sync", "halt", "shutdown", ".":
+		return ""
+	}
+	if !path.IsAbs(shell) {
+		return ""
+	}
+	return shell
+}
 
 // ResolveUser finds who spec names: "user", "uid", "user:group", "uid:gid" or a
 // mixture, as the USER line of a Dockerfile has it; "" is root. Names are looked

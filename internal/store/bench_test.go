@@ -150,7 +150,7 @@ func BenchmarkPutStep(b *testing.B) {
 		i++
 		check(b, run.PutStep(b.Context(), store.Step{Index: i, Name: "x", State: "done"}))
 	}
-	check(b, run.End(context.Background(), "done"))
+	check(b, run.End(context.Background(), "done", nil))
 }
 
 func BenchmarkGC(b *testing.B) {

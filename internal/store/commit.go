@@ -17,6 +17,11 @@ import (
 type Changes struct {
 	Results map[digest.Digest]Record // by action key; an old value is replaced
 	Refs    map[string]Record        // by name; an old value is replaced
+
+	// Loose says that nodes need not be on the disk when Commit returns: a power
+	// cut may take them, as it may take the steps of a run that name them, but
+	// not before anything that is committed later.
+	Loose bool
 }
 
 // Commit writes results and refs that name only what is in the store already.
@@ -70,7 +75,7 @@ func (in *Ingest) commit(ctx context.Context, ch Changes) error {
 		return err
 	}
 	if len(in.nodes) > 0 || len(ch.Results) > 0 || len(ch.Refs) > 0 {
-		if err := s.db.write(ctx, true, func(c *conn) error { return in.record(c, ch) }); err != nil {
+		if err := s.db.write(ctx, !ch.Loose, func(c *conn) error { return in.record(c, ch) }); err != nil {
 			return err
 		}
 	}
@@ -276,6 +281,9 @@ func (in *Ingest) record(c *conn, ch Changes) error {
 			return err
 		}
 		in.wrote.Nodes.add(put, int64(len(n.Data)))
+		if put {
+			in.fresh = append(in.fresh, n.Digest)
+		}
 	}
 	for key, r := range ch.Results {
 		if err := c.putResult(key, r, now); err != nil {

@@ -152,7 +152,7 @@ func TestRunsAreKeptByCountAndCrashedOnesAreSeen(t *testing.T) {
 		w, err := run.Log(1)
 		check(t, err)
 		_, err = w.Write([]byte("output\n"))
-		check(t, errors.Join(err, w.Close(), run.End(ctx, "done"), run.End(ctx, "failed")))
+		check(t, errors.Join(err, w.Close(), run.End(ctx, "done", nil), run.End(ctx, "failed", nil)))
 	}
 	live, err := s.NewRun(ctx, nil)
 	check(t, err)

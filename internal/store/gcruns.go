@@ -3,10 +3,35 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/ncruces/go-sqlite3"
 )
+
+// TrimRuns removes runs beyond the limits of o, newest kept first, with their
+// logs; what only they needed goes with the next GC. It costs a look at each run,
+// and at the files of its logs if their size is limited.
+func (s *Store) TrimRuns(ctx context.Context, o GCOptions) (n int, err error) {
+	if err := s.writable(); err != nil {
+		return 0, err
+	}
+	if n, err = s.dropRuns(ctx, o); err != nil {
+		return n, fmt.Errorf("remove old runs: %w", err)
+	}
+	return n, nil
+}
+
+// CountRuns gives the number of runs.
+func (s *Store) CountRuns(ctx context.Context) (n int, err error) {
+	err = s.db.one(ctx, func(c *conn) error {
+		return c.query("SELECT count(*) FROM runs", nil, func(st *sqlite3.Stmt) error {
+			n = st.ColumnInt(0)
+			return nil
+		})
+	})
+	return n, err
+}
 
 // dropRuns removes runs beyond the limits, newest kept first, and directories of
 // logs that no run has. Runs that go on are kept.
@@ -20,9 +45,11 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	kept := 0
 	for i := len(runs) - 1; i >= 0; i-- {
 		run := runs[i]
-		_, size, err := usage(s.path("logs", run.Name))
-		if err != nil {
-			return n, err
+		size := int64(0)
+		if o.KeepLogs > 0 {
+			if _, size, err = usage(s.path("logs", run.Name)); err != nil {
+				return n, err
+			}
 		}
 		over := o.KeepRuns < 0 || o.KeepRuns > 0 && kept >= o.KeepRuns ||
 			o.KeepLogs < 0 || o.KeepLogs > 0 && bytes+size > o.KeepLogs

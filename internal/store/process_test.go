@@ -126,7 +126,7 @@ func session(ctx context.Context, s *store.Store, until time.Time) error {
 			return fmt.Errorf("at the end: %w", err)
 		}
 	}
-	return run.End(ctx, "done")
+	return run.End(ctx, "done", nil)
 }
 
 // resolve gives the tree of a number: a root over leaves that numbers share,

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"sync"
@@ -95,13 +94,18 @@ func bindBytes(st *sqlite3.Stmt, at int, b []byte) error {
 // Name is the run's name.
 func (r *Run) Name() string { return r.name }
 
-// PutStep records a step, with trees that are committed already; they are kept
-// as long as the run. It costs about 0.1 milliseconds.
-func (r *Run) PutStep(ctx context.Context, step Step) error {
+// PutStep is [Run.PutSteps] for one step.
+func (r *Run) PutStep(ctx context.Context, step Step) error { return r.PutSteps(ctx, []Step{step}) }
+
+// PutSteps records steps, all or none, with trees that are committed already;
+// they are kept as long as the run. It costs about 0.1 milliseconds.
+func (r *Run) PutSteps(ctx context.Context, steps []Step) error {
 	var trees []digest.Digest
-	for _, d := range []digest.Digest{step.Before, step.After} {
-		if !d.IsZero() {
-			trees = append(trees, d)
+	for _, step := range steps {
+		for _, d := range []digest.Digest{step.Before, step.After} {
+			if !d.IsZero() {
+				trees = append(trees, d)
+			}
 		}
 	}
 	if un := r.s.lease.unheld(asNode, trees); len(un) > 0 {
@@ -110,33 +114,43 @@ func (r *Run) PutStep(ctx context.Context, step Step) error {
 			return err
 		}
 		if len(missing) > 0 {
-			return fmt.Errorf("step %d of run %s: %w: tree %s", step.Index, r.name, ErrIncomplete, missing[0])
+			return fmt.Errorf("steps of run %s: %w: tree %s", r.name, ErrIncomplete, missing[0])
 		}
 	}
-	pair := step.Before.Append(nil)
-	pair = step.After.Append(pair)
 	return r.s.db.write(ctx, false, func(c *conn) error {
-		return c.query("INSERT OR REPLACE INTO steps (run, step, name, state, started, ended, trees, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			func(st *sqlite3.Stmt) error {
-				return errors.Join(st.BindText(1, r.name), st.BindInt(2, step.Index), st.BindText(3, step.Name),
-					st.BindText(4, string(step.State)), st.BindInt64(5, nanos(step.Started)), st.BindInt64(6, nanos(step.Ended)),
-					st.BindBlob(7, pair), bindBytes(st, 8, step.Data))
-			}, nil)
+		for _, step := range steps {
+			if err := r.putStep(c, step); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// Log opens the output of a step for appending.
-func (r *Run) Log(index int) (io.WriteCloser, error) {
-	return os.OpenFile(r.s.logPath(r.name, index), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+func (r *Run) putStep(c *conn, step Step) error {
+	pair := step.Before.Append(nil)
+	pair = step.After.Append(pair)
+	return c.query("INSERT OR REPLACE INTO steps (run, step, name, state, started, ended, trees, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		func(st *sqlite3.Stmt) error {
+			return errors.Join(st.BindText(1, r.name), st.BindInt(2, step.Index), st.BindText(3, step.Name),
+				st.BindText(4, string(step.State)), st.BindInt64(5, nanos(step.Started)), st.BindInt64(6, nanos(step.Ended)),
+				st.BindBlob(7, pair), bindBytes(st, 8, step.Data))
+		}, nil)
+}
+
+// Log makes the file for the output of a step, empty. Its format is the caller's.
+func (r *Run) Log(index int) (*os.File, error) {
+	return os.OpenFile(r.s.logPath(r.name, index), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 }
 
 func (s *Store) logPath(run string, index int) string {
 	return s.path("logs", run, strconv.Itoa(index)+".log")
 }
 
-// End records how the run ended, and gives up its lock. Only the first call
-// counts, so that a deferred one can say what happens when nothing else was said.
-func (r *Run) End(ctx context.Context, state RunState) error {
+// End records how the run ended, with another body unless that is nil, and gives
+// up its lock. Only the first call counts, so that a deferred one can say what
+// happens when nothing else was said.
+func (r *Run) End(ctx context.Context, state RunState, data []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -144,6 +158,14 @@ func (r *Run) End(ctx context.Context, state RunState) error {
 	}
 	r.ended = true
 	err := r.s.db.write(ctx, false, func(c *conn) error {
+		if data != nil {
+			err := c.query("UPDATE runs SET data = ? WHERE run = ?", func(st *sqlite3.Stmt) error {
+				return errors.Join(st.BindBlob(1, data), st.BindText(2, r.name))
+			}, nil)
+			if err != nil {
+				return err
+			}
+		}
 		return c.query("UPDATE runs SET state = ?, ended = ? WHERE run = ?", func(st *sqlite3.Stmt) error {
 			return errors.Join(st.BindText(1, string(state)), st.BindInt64(2, r.s.opts.Now().UnixNano()), st.BindText(3, r.name))
 		}, nil)

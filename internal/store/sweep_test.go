@@ -67,7 +67,7 @@ func TestSweepKeepsWhatIsUsedAfterTheSurvey(t *testing.T) {
 			run, err := s.NewRun(ctx, nil)
 			must(err)
 			must(run.PutStep(ctx, Step{After: tree}))
-			must(run.End(ctx, "done"))
+			must(run.End(ctx, "done", nil))
 			must(s.Close(ctx))
 		}, true, true},
 		"new tree above, then end": {func(s *Store) {

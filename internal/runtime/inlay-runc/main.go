@@ -3,7 +3,8 @@
 // Command inlay-runc is runc as Inlay needs it: libcontainer, with one verb. It
 // reads a request from file descriptor 3, runs that process in that root, and
 // writes how it ended to file descriptor 4 (see the package wire). Inlay starts
-// it; it is of no use by hand.
+// it; it is of no use by hand. Its other verb guards a terminal that Inlay has made
+// raw, and must outlive Inlay to put it back.
 //
 // It needs cgo and libseccomp (Debian: libseccomp-dev):
 //
@@ -30,6 +31,10 @@ func main() {
 		closeOnExec(wire.FailureFd)
 		os.Stderr = os.NewFile(wire.FailureFd, "failure")
 		libcontainer.Init()
+		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == wire.RestoreVerb {
+		restore()
 		return
 	}
 	if len(os.Args) != 2 || os.Args[1] != "run" {

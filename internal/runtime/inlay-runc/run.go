@@ -25,6 +25,7 @@ func closeOnExec(fd int) { unix.CloseOnExec(fd) }
 // run makes the container, waits for its process, and takes it all away.
 func run(request *wire.Request) (report wire.Report, err error) {
 	logrus.SetLevel(logrus.PanicLevel) // the process owns standard error
+	signals := caught()
 	if err := ownProc(); err != nil {
 		return report, err
 	}
@@ -64,7 +65,10 @@ func run(request *wire.Request) (report wire.Report, err error) {
 	failed.started()
 	started := time.Now()
 	report.StartedUnixNano = started.UnixNano()
-	go forward()
+	go forward(signals)
+	if pid, err := process.Pid(); err == nil && !config.Namespaces.IsPrivate(configs.NEWPID) {
+		go reap(pid)
+	}
 	releaseStreams()
 	detach(request.State)
 	state, err := process.Wait()

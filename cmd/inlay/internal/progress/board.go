@@ -17,8 +17,9 @@ type board struct {
 	now   func() time.Time
 	begun int // steps, so far
 	ended int
-	steps map[int]*step // by the run's numbers
+	steps map[int]*step // by the run's numbers; -1 for what is no step
 	order []*step
+	lent  bool // a process has the terminal
 }
 
 // step is one step, or things that are no step.

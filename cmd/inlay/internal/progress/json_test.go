@@ -39,6 +39,12 @@ var every = []engine.Event{
 	engine.Written{Step: 3, Blobs: 5120, Nodes: 730},
 	engine.Written{Step: -1},
 	engine.LeftOut{Paths: []string{"/run/socket"}, Why: "a tar cannot hold sockets"},
+	engine.TerminalOpened{Step: 3, Args: []string{"bash"}},
+	engine.TerminalOpened{Step: -1},
+	engine.TerminalClosed{Step: 3, Left: engine.Left{ExitCode: 1, Took: 12 * time.Second, Changed: 4}},
+	engine.TerminalClosed{Step: -1},
+	engine.NotKept{Step: 3, What: "its log", Err: errors.New("no space left on device")},
+	engine.NotKept{Step: -1, What: "the run", Err: errors.New("no space left on device")},
 	engine.StepEnded{Step: 3, Took: 1500 * time.Millisecond, Err: errors.New(`"make" exited with code 2`)},
 	engine.StepEnded{Step: 3, Cached: true},
 }

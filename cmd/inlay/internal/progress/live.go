@@ -69,6 +69,12 @@ func (l *live) Event(ev engine.Event) {
 		l.warn(l.board.replaced(e))
 	case engine.LeftOut:
 		l.warn(leftOut(e))
+	case engine.TerminalOpened:
+		l.note(l.board.opened(e))
+	case engine.TerminalClosed:
+		l.note(l.board.closed(e))
+	case engine.NotKept:
+		l.warn(l.board.notKept(e))
 	}
 	l.flush()
 }
@@ -110,6 +116,15 @@ func (l *live) warn(text string) {
 	if text != "" {
 		l.write(yellow, text)
 	}
+}
+
+// note writes a line of a step, if there is one, below which there are no live
+// lines.
+func (l *live) note(s *step, text string) {
+	if s != nil {
+		l.write("", " => "+text)
+	}
+	l.draw(nil)
 }
 
 // write puts a line above the live ones, to stay.
@@ -162,6 +177,9 @@ func (l *live) draw(lines []string) {
 func (l *live) redraw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.board.lent {
+		return
+	}
 	l.draw(l.lines(l.size()))
 }
 

@@ -31,6 +31,15 @@ func (s *step) more() string {
 	return s.warning(fmt.Sprintf("and %d more like that (`inlay explain --all` lists them)", s.lost-most))
 }
 
+// notKept gives the warning of what could not be written down.
+func (b *board) notKept(e engine.NotKept) string {
+	text := fmt.Sprintf("%s cannot be kept: %s", e.What, show.Clean(e.Err.Error(), false))
+	if s, ok := b.steps[e.Step]; ok {
+		return s.warning(text)
+	}
+	return "warning: " + text
+}
+
 func (s *step) warning(text string) string {
 	if s.call != "" {
 		text = s.call + ": " + text

@@ -50,6 +50,12 @@ func (p *plain) Event(ev engine.Event) {
 		p.warn(p.board.replaced(e))
 	case engine.LeftOut:
 		p.warn(leftOut(e))
+	case engine.TerminalOpened:
+		p.note(p.board.opened(e))
+	case engine.TerminalClosed:
+		p.note(p.board.closed(e))
+	case engine.NotKept:
+		p.warn(p.board.notKept(e))
 	}
 	p.flush()
 }
@@ -90,6 +96,13 @@ func (p *plain) warn(text string) {
 	}
 }
 
+// note writes a line of a step, if there is one.
+func (p *plain) note(s *step, text string) {
+	if s != nil {
+		fmt.Fprintf(p.w, "%s%s\n", s.name(), text)
+	}
+}
+
 // said writes a line of a process.
 func (p *plain) said(s *step, line string) {
 	p.announce(s)
@@ -108,6 +121,9 @@ func (p *plain) announce(s *step) {
 func (p *plain) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.board.lent {
+		return
+	}
 	now := p.board.now()
 	for _, s := range p.board.order {
 		wait := often

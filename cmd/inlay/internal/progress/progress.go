@@ -65,13 +65,13 @@ func New(m Mode, w *os.File, steps bool) Display {
 	}
 	switch m {
 	case TTY:
-		return newLive(w, func() (int, int) { return screen(w) }, steps)
+		return &held{Display: newLive(w, func() (int, int) { return screen(w) }, steps)}
 	case JSON:
 		return &jsonLines{w: w}
 	case Quiet:
 		return quiet{}
 	}
-	return newPlain(w, steps)
+	return &held{Display: newPlain(w, steps)}
 }
 
 // IsTerminal tells whether live lines can be drawn on f.

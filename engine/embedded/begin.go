@@ -1,0 +1,88 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+)
+
+// Run is an engine of which all that it resolves is one run: what was made once
+// is not made again, and steps have the numbers of the run. It is used by several
+// goroutines at once. End it.
+type Run struct {
+	*Engine
+	asked string
+	*history
+
+	once   sync.Once
+	failed error // of the last resolution
+	err    error // of beginning
+}
+
+// Begin begins a run, asked for in these words; "" is the call of the first node.
+// It is remembered if the engine's Options say so, from its first Resolve on.
+func (e *Engine) Begin(asked string) *Run {
+	return &Run{Engine: e, asked: asked, history: newHistory()}
+}
+
+// Name gives the name of the run; "" as long as nothing was resolved, and of one
+// that is not remembered.
+func (r *Run) Name() string {
+	if r.notes == nil {
+		return ""
+	}
+	return r.notes.run.Name()
+}
+
+// Resolve makes the result of a node: its inputs first, in parallel.
+func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
+	if err := n.Check(); err != nil {
+		return engine.Result{}, err
+	}
+	e := &run{history: r.history, engine: r.Engine, events: newEvents(s)}
+	r.once.Do(func() { r.notes, r.err = r.record(ctx, r.asked, n, e.events) })
+	if r.err != nil {
+		return engine.Result{}, r.err
+	}
+	e.plan(n)
+	var res engine.Result
+	err := e.keepContents(ctx, n)
+	if err == nil {
+		res, err = e.resolve(ctx, n)
+	}
+	if err != nil && ctx.Err() == nil && e.failed != nil {
+		err = e.failed // not that others were canceled because of it
+	}
+	e.notes.resolved(ctx, e, err)
+	r.history.mu.Lock()
+	r.failed = err
+	r.history.mu.Unlock()
+	return res, err
+}
+
+// End writes down how the run ended: with an error, or that of the last Resolve.
+// It does so even when the context is over. Old runs beyond the limits of the
+// engine's Options are forgotten now and then.
+func (r *Run) End(ctx context.Context, err error) error {
+	if r.notes == nil {
+		return nil
+	}
+	if err == nil {
+		r.history.mu.Lock()
+		err = r.failed
+		r.history.mu.Unlock()
+	}
+	if err := r.notes.end(context.WithoutCancel(ctx), err, ctx.Err() != nil); err != nil {
+		return fmt.Errorf("write down the run %s: %w", r.Name(), err)
+	}
+	return nil
+}
+
+// Close ends the run and the use of the engine.
+func (r *Run) Close(ctx context.Context) error {
+	return errors.Join(r.End(ctx, nil), r.Engine.Close(ctx))
+}

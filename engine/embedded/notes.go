@@ -1,0 +1,299 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/store"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// notes is what is written down of a run, as it goes: what changed is put into
+// the store a little later, together with what changed meanwhile, by a goroutine
+// that no step waits for. A nil one writes nothing.
+type notes struct {
+	engine *Engine
+	run    *store.Run
+	record runs.RunRecord
+
+	wake  chan struct{} // something changed
+	stop  chan struct{}
+	ended chan struct{}
+
+	writing sync.Mutex // by one goroutine at a time
+
+	mu      sync.Mutex
+	events  *events // of the last resolution
+	steps   []*note // by index
+	changed []*note
+	logged  int64 // bytes of logs
+	told    bool  // that something cannot be written
+	over    bool
+}
+
+// settle is how long a change waits for others, so that they are written at once.
+// It is part of the time that passes before others see it.
+const settle = 20 * time.Millisecond
+
+// record begins to write down a run; nil if it is not to be remembered. That it
+// cannot be is told, and no reason not to carry it out.
+func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *events) (*notes, error) {
+	if !e.options.Record || e.store.ReadOnly() {
+		return nil, nil
+	}
+	if asked == "" {
+		asked = n.Call()
+	}
+	ns := &notes{
+		engine: e, record: runs.RunRecord{Asked: asked, Call: n.Call()}, events: ev,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	data, err := json.Marshal(ns.record)
+	if err != nil {
+		return nil, fmt.Errorf("encode the record of a run: %w", err)
+	}
+	if ns.run, err = e.store.NewRun(ctx, data); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		ev.send(engine.NotKept{Step: -1, What: "the run", Err: err})
+		return nil, nil
+	}
+	go ns.write(context.WithoutCancel(ctx))
+	return ns, nil
+}
+
+// write puts what changes into the store until it is stopped.
+func (ns *notes) write(ctx context.Context) {
+	defer close(ns.ended)
+	for {
+		select {
+		case <-ns.wake:
+		case <-ns.stop:
+			return
+		}
+		select {
+		case <-time.After(settle):
+		case <-ns.stop:
+			return
+		}
+		_ = ns.flush(ctx) // it has told; what was not written is tried again
+	}
+}
+
+// change notes that a step is not in the store as it is. The caller holds mu.
+func (ns *notes) change(n *note) {
+	if !n.changed {
+		n.changed = true
+		ns.changed = append(ns.changed, n)
+	}
+	select {
+	case ns.wake <- struct{}{}:
+	default:
+	}
+}
+
+// plan notes that there will be a step.
+func (ns *notes) plan(r *run, n *graph.Node, index int, inputs []int) {
+	if ns == nil {
+		return
+	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	s := &note{
+		notes: ns, of: r,
+		step:   store.Step{Index: index, Name: n.Op().Name(), State: runs.Waiting},
+		record: runs.StepRecord{Op: n.Op().Name(), Call: n.Call(), Inputs: inputs},
+	}
+	ns.steps = append(ns.steps, s)
+	ns.events = r.events
+	ns.change(s)
+}
+
+// begin notes that a step began.
+func (ns *notes) begin(s *step, index int, in []engine.Result) *note {
+	if ns == nil {
+		return nil
+	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := ns.steps[index]
+	n.step.State, n.step.Started = store.Running, s.started
+	if len(in) > 0 {
+		n.before = &in[0].Tree
+	}
+	ns.change(n)
+	return n
+}
+
+// resolved notes what became of the steps of a resolution that ended, and puts
+// all of it into the store: who was given a digest can look it up.
+func (ns *notes) resolved(ctx context.Context, r *run, failed error) {
+	if ns == nil {
+		return
+	}
+	ns.mu.Lock()
+	for _, n := range ns.steps {
+		if n.of != r {
+			continue
+		}
+		switch n.step.State {
+		case runs.Waiting:
+			n.step.State = runs.Skipped
+		case store.Running: // canceled together with others
+			n.step.State, n.step.Ended = runs.Canceled, time.Now()
+		default:
+			continue
+		}
+		ns.change(n)
+	}
+	ns.mu.Unlock()
+	_ = ns.flush(context.WithoutCancel(ctx)) // it has told
+}
+
+// end writes down how the run ended.
+func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
+	ns.mu.Lock()
+	over := ns.over
+	ns.over = true
+	ns.mu.Unlock()
+	if over {
+		return nil
+	}
+	close(ns.stop)
+	<-ns.ended
+	state := runs.Done
+	switch {
+	case failed != nil && (canceled || errors.Is(failed, context.Canceled)):
+		state = runs.Canceled
+	case failed != nil:
+		state = runs.Failed
+	}
+	var data []byte
+	if failed != nil {
+		ns.record.Error = failed.Error()
+		var err error
+		if data, err = json.Marshal(ns.record); err != nil {
+			return fmt.Errorf("encode the record of a run: %w", err)
+		}
+	}
+	err := ns.flush(ctx)
+	if err == nil {
+		err = ns.engine.trimRuns(ctx, ns)
+	}
+	if e := ns.run.End(ctx, state, data); err == nil && e != nil {
+		ns.tell(e)
+	}
+	return nil
+}
+
+// tell says, once, that something cannot be written down.
+func (ns *notes) tell(err error) {
+	ns.mu.Lock()
+	told, ev := ns.told, ns.events
+	ns.told = true
+	ns.mu.Unlock()
+	if !told {
+		ev.send(engine.NotKept{Step: -1, What: "steps of the run", Err: err})
+	}
+}
+
+// flush puts what changed into the store, with its trees.
+func (ns *notes) flush(ctx context.Context) error {
+	ns.writing.Lock()
+	defer ns.writing.Unlock()
+	ns.mu.Lock()
+	list := ns.changed
+	ns.changed = nil
+	batch := make([]note, len(list))
+	for i, n := range list {
+		n.changed = false
+		batch[i] = *n
+	}
+	ns.mu.Unlock()
+	if len(batch) == 0 {
+		return nil
+	}
+	err := ns.put(ctx, list, batch)
+	if err != nil {
+		ns.mu.Lock()
+		for _, n := range list {
+			if !n.changed {
+				n.changed = true
+				ns.changed = append(ns.changed, n)
+			}
+		}
+		ns.mu.Unlock()
+		ns.tell(err)
+	}
+	return err
+}
+
+// put puts a batch of steps, copies of those of the list, into the store.
+func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
+	var trees []tree.Tree
+	var of []int // whose tree it is; a step's first input is another step's tree
+	for i, n := range batch {
+		for _, t := range []*tree.Tree{n.before, n.after} {
+			if t != nil {
+				trees, of = append(trees, *t), append(of, i)
+			}
+		}
+	}
+	wrote, err := ns.engine.keepTrees(ctx, trees)
+	if err != nil {
+		return err
+	}
+	for i, bytes := range wrote {
+		if bytes > 0 {
+			n := list[of[i]]
+			ns.mu.Lock()
+			n.record.Written.Nodes += bytes
+			ns.mu.Unlock()
+			batch[of[i]].record.Written.Nodes += bytes
+			n.of.events.send(engine.Written{Step: n.step.Index + 1, Nodes: bytes})
+		}
+	}
+	steps := make([]store.Step, len(batch))
+	for i := range batch {
+		if steps[i], err = batch[i].encoded(); err != nil {
+			return err
+		}
+	}
+	return ns.run.PutSteps(ctx, steps)
+}
+
+// trimRuns forgets runs beyond the limits, if it may be worth to look.
+func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
+	o := store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
+	n, err := e.store.CountRuns(ctx)
+	if err != nil {
+		return err
+	}
+	const slack, often = 10, 10
+	ns.mu.Lock()
+	large := ns.logged > 1<<20
+	ns.mu.Unlock()
+	if o.KeepRuns > 0 && n > o.KeepRuns+min(slack, o.KeepRuns/10) || o.KeepLogs > 0 && (large || n%often == 0) {
+		_, err = e.store.TrimRuns(ctx, o)
+	}
+	return err
+}
+
+// limitOf gives a limit as the store has it, for which 0 is none.
+func limitOf[T int | int64](n, byDefault T) T {
+	switch {
+	case n == 0:
+		return byDefault
+	case n < 0:
+		return 0
+	}
+	return n
+}

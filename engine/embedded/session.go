@@ -1,0 +1,244 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/runs"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/checkout"
+	"github.com/inlaybuild/inlay/internal/runtime"
+	"github.com/inlaybuild/inlay/internal/store"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Session describes a process that a person stands in a tree with.
+type Session struct {
+	// In is the tree, and how processes start in it.
+	In engine.Result
+	// Spec is what the process of a step was run with: environment, directory,
+	// user, network, mounts and the names of secrets, which are read again. Nil
+	// takes In's configuration.
+	Spec *runs.Spec
+	// Args is what is run. None stand for the shell of the user, if the tree has
+	// it, or /bin/sh.
+	Args []string
+	// Lend shows a static busybox of this machine at [Lent]: see [ErrNoBusybox].
+	// Without Args its shell is run.
+	Lend bool
+	// Streams are what the process reads and writes.
+	Streams Streams
+	// Keep is the name in the store that what is left gets; "" for none.
+	Keep string
+	// Unwatched tells that nobody will ask what has changed.
+	Unwatched bool
+}
+
+// Streams are what a process reads and writes. When Stdin and Stdout are a
+// terminal the process gets one of its own, and everything that is typed; else
+// pipes.
+type Streams struct {
+	Stdin, Stdout, Stderr *os.File // nil: none
+	// Signals are passed on to the process. Nil has none.
+	Signals <-chan syscall.Signal
+}
+
+// Enter runs the process of a session, and gives what it left. Nothing is taken
+// from the cache, or put there; what it left stays in the store until it is
+// collected. That the process failed, did not start or was stopped is no error.
+//
+// The terminal is not cleared, reset or switched. All that the process wrote is on
+// it when Enter returns, and the cursor at the start of a line.
+func (e *Engine) Enter(ctx context.Context, s Session) (engine.Left, error) {
+	if s.Keep != "" {
+		if err := CheckName(s.Keep); err != nil {
+			return engine.Left{}, err
+		}
+	}
+	step := &step{
+		run:     &run{history: newHistory(), engine: e, events: newEvents(nil)},
+		node:    graph.New(graph.Terminal{}, "shell", graph.New(graph.Scratch{}, "scratch")),
+		started: time.Now(),
+	}
+	x, err := step.stand(ctx, s)
+	if err != nil {
+		return engine.Left{}, err
+	}
+	return x.enter(ctx, s)
+}
+
+// stand gives the exec whose place the process of a session takes.
+func (s *step) stand(ctx context.Context, of Session) (x *exec, err error) {
+	if of.Spec != nil {
+		x, err = s.engine().again(ctx, s, of.In, *of.Spec)
+	} else {
+		x = &exec{step: s, in: []engine.Result{of.In}, op: graph.Exec{Args: []string{usualShell}}}
+		err = x.specify()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return x, x.sit(ctx, of.Args, of.Lend)
+}
+
+// sit puts the command of a person in the place of the exec's own.
+func (x *exec) sit(ctx context.Context, args []string, lend bool) error {
+	switch {
+	case len(args) > 0:
+		x.spec.Args = args
+		return nil
+	case lend:
+		x.spec.Args = []string{path.Join(Lent, "sh")}
+		return nil
+	}
+	shell, err := x.shell(ctx)
+	x.spec.Args = []string{shell}
+	return err
+}
+
+// usualShell is the shell that is taken to be there.
+const usualShell = "/bin/sh"
+
+// shell gives the shell of the user, if the tree has it.
+func (x *exec) shell(ctx context.Context) (string, error) {
+	p, err := x.describe(ctx, "/")
+	if err != nil {
+		return "", err
+	}
+	passwd, err := readOptional(tree.FS(ctx, x.in[0].Tree, x.engine()), "etc/passwd")
+	if err != nil {
+		return "", err
+	}
+	shell := runtime.LoginShell(p.User.UID, strings.NewReader(string(passwd)))
+	if shell == "" {
+		return usualShell, nil
+	}
+	r, err := tree.Resolve(ctx, x.in[0].Tree, shell, tree.FollowAll)
+	if err != nil || r.Entry == nil || r.Entry.Kind() != tree.KindFile || r.Entry.Attr().Mode&0o111 == 0 {
+		return usualShell, ctx.Err() // and what is wrong with that, if something is, will be said
+	}
+	return shell, nil
+}
+
+// enter runs the process.
+func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err error) {
+	e := x.engine()
+	program, err := runtime.Find()
+	if err != nil {
+		return left, err
+	}
+	roots, err := e.mountable(ctx)
+	if err != nil {
+		return left, err
+	}
+	m := &mounts{exec: x, roots: roots}
+	defer func() { err = errors.Join(err, m.close()) }()
+	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: e.near(x.in[0])})
+	if err != nil {
+		return left, err
+	}
+	m.add(root)
+	p, err := x.describe(ctx, root.Path)
+	if err != nil {
+		return left, err
+	}
+	if p.Mounts, err = m.all(ctx); err != nil {
+		return left, err
+	}
+	if s.Lend {
+		if err := e.lend(&p); err != nil {
+			return left, err
+		}
+	}
+	p.Ordinary, p.Grace, p.Signals = true, grace, s.Streams.Signals
+	began := time.Now()
+	exit, err := s.Streams.run(ctx, runtime.Config{Program: program, StateDir: e.stateDir(), Enter: roots.Enter}, p)
+	left = engine.Left{Args: x.spec.Args, ExitCode: exit.Code, Signal: exit.Signal, Took: exit.Elapsed, Tree: x.in[0].Tree}
+	if exit.Started.IsZero() {
+		left.Took = time.Since(began)
+	}
+	if err != nil && ctx.Err() != nil {
+		left.Stopped, err = context.Cause(ctx), nil
+		ctx = context.WithoutCancel(ctx) // what it left is kept all the same
+	}
+	if left.Failed, err = x.unstarted(ctx, p, exit, err); err != nil {
+		return left, err
+	}
+	if left.Failed != nil {
+		left.ExitCode = left.Failed.ExitCode
+	}
+	return left, x.remains(ctx, root, s, &left)
+}
+
+// grace is how long a process is given to end when its session is stopped.
+const grace = time.Second
+
+// unstarted says why the process did not start, or found nothing to run; nil if
+// it did.
+func (x *exec) unstarted(ctx context.Context, p runtime.Process, exit runtime.Exit, err error) (*engine.ExecError, error) {
+	fail := &engine.ExecError{Args: x.spec.Args, ExitCode: exit.Code}
+	var start *runtime.StartError
+	switch {
+	case errors.As(err, &start):
+		fail.ExitCode, fail.Reason = start.Code, start.Reason
+		x.explain(ctx, p, start, fail)
+		return fail, nil
+	case err != nil:
+		return nil, err
+	}
+	x.explainMissing(ctx, p, fail)
+	if fail.Why == nil {
+		return nil, nil
+	}
+	return fail, nil
+}
+
+// remains finds out what the process left, and keeps it.
+func (x *exec) remains(ctx context.Context, root *checkout.Root, s Session, left *engine.Left) error {
+	e := x.engine()
+	unwatched := s.Unwatched || left.Stopped != nil || e.store.ReadOnly()
+	if unwatched && s.Keep == "" {
+		return nil
+	}
+	sv, err := e.save(ctx)
+	if err != nil {
+		return err
+	}
+	defer sv.ingest.Abort()
+	if left.Tree, err = x.capture(ctx, root, sv); err != nil {
+		return fmt.Errorf("what the session left: %w", err)
+	}
+	n, err := compose.Count(ctx, x.in[0].Tree, left.Tree)
+	if err != nil {
+		return err
+	}
+	left.Changed = n.Added + n.Replaced + n.Removed
+	if tree.Equal(left.Tree, x.in[0].Tree) && s.Keep == "" {
+		return nil
+	}
+	if left.Changed == 0 && s.Keep == "" { // the root's own attributes, which count as no path
+		left.Changed = 1
+	}
+	d, err := sv.add(ctx, left.Tree)
+	if err != nil {
+		return err
+	}
+	ch := store.Changes{Loose: s.Keep == ""}
+	if s.Keep != "" {
+		left.Kept = true
+		rec, err := named{Images: []imageRecord{{Tree: d, Config: x.in[0].Config.Bytes(), Base: imageOf(x.in[0]).Base}}}.roots()
+		if err != nil {
+			return err
+		}
+		ch.Refs = map[string]store.Record{s.Keep: rec}
+	}
+	return sv.commit(ctx, ch)
+}
