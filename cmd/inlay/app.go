@@ -29,7 +29,7 @@ type app struct {
 
 	display progress.Display // nil before the store is opened
 
-	prompting bool // it is a conversation, which is one run
+	prompting bool // it is a conversation
 }
 
 // session is an open store, and what shows events of it.
@@ -50,14 +50,11 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if a.engine != "embedded" {
 		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
 	}
-	if a.prompting {
-		asked = "(a conversation)"
-	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
-	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
 	if a.prompting {
 		o.Stdin = nil // it is the user's own
 	}
+	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
@@ -73,12 +70,8 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		return err
 	}
 	a.display = progress.New(mode, a.stderr, asked != "")
-	var events engine.Sink = a.display
-	if a.prompting {
-		events = newFresh(events)
-	}
 	run := e.Begin(asked)
-	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, events)}
+	s := &session{app: a, embedded: e, recorded: run, client: inlay.NewClient(run, a.display)}
 	defer func() {
 		// The context may be over; what is closed must be closed all the same.
 		cerr := run.End(ctx, err)

@@ -98,9 +98,9 @@ func (s *session) explain(e runs.Explanation, all bool) error {
 		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
 	}
 	for _, st := range e.Steps {
-		p.printf("\n#%d %s: %s\n", st.Number(), oneLine(st.Call), outcome(st.State, st.Started, st.Ended))
+		p.printf("\n#%d %s: %s\n", st.Number(), cleanLine(st.Call), outcome(st.State, st.Started, st.Ended))
 		if st.Uncached != nil {
-			p.printf("   not cached: %s\n", oneLine(st.Uncached.Text))
+			p.printf("   not cached: %s\n", cleanLine(st.Uncached.Text))
 		}
 		places(p, st, all)
 		if st.Error != "" {

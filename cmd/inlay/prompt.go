@@ -38,7 +38,7 @@ func (a *app) converse(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	a.prompting = true
-	return a.with(ctx, "", func(ctx context.Context, s *session) error {
+	return a.with(ctx, "inlay", func(ctx context.Context, s *session) error {
 		p := &prompt{session: s}
 		p.values = pipeline.NewSession(pipeline.Environment{
 			Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print,
@@ -198,7 +198,7 @@ func (p *prompt) tell(ctx context.Context, v pipeline.Value) error {
 			text = changed(c)
 		}
 	}
-	p.say("v%d = %s: %s", v.Number, oneLine(v.Word), text)
+	p.say("v%d = %s: %s", v.Number, cleanLine(v.Word), text)
 	return nil
 }
 

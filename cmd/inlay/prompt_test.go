@@ -52,18 +52,18 @@ func TestAConversationMakesAValueOfEachWord(t *testing.T) {
 	_, digest, _ := strings.Cut(seen, "> digest\n")
 	digest, _, _ = strings.Cut(digest, "\n")
 	p.line("save session.inlay", "\nwrote session.inlay: inlay do -f session.inlay\ninlay v4>")
-	p.line("exit", "exit\nshell>")
+	p.line("exit", "exit\n$")
 	if got := strings.TrimSpace(p.run("--progress", "quiet", "do", "-f", "session.inlay")); got != digest || !strings.HasPrefix(got, "sha256:") {
 		t.Errorf("the script says %q, the conversation said %q", got, digest)
 	}
 	// What was typed is there again, for the user alone.
 	p.line("inlay", "\ninlay>")
 	p.keys("Up")
-	p.waitFor("\ninlay> exit")
+	p.waitEnd("\ninlay> exit")
 	p.keys("C-c")
-	p.waitFor("\ninlay>")
+	p.waitEnd("\ninlay>")
 	p.keys("C-d")
-	p.waitFor("shell>")
+	p.waitEnd("\n$")
 	if i, err := os.Stat(filepath.Join(p.dir, ".local/state/inlay/history")); err != nil || i.Mode().Perm() != 0o600 {
 		t.Errorf("the history is %v (%v)", i, err)
 	}
@@ -77,7 +77,7 @@ func TestAConversationCompletesFromTheTree(t *testing.T) {
 		{"fro", "from"}, {"from deb", "from debian"},
 	} {
 		p.keys(c[0], "Tab")
-		p.waitFor("inlay> " + c[1])
+		p.waitEnd("inlay> " + c[1])
 		p.keys("C-u")
 	}
 	p.line("from debian", "\ninlay v1>")
@@ -99,20 +99,20 @@ func TestAConversationCompletesFromTheTree(t *testing.T) {
 		{"und", "undo"}, {"help with-mer", "help with-merged"}, {"diff v", "diff v1"},
 	} {
 		p.keys(c[0], "Tab")
-		p.waitFor("\ninlay v1> " + c[1])
+		p.waitEnd("\ninlay v1> " + c[1])
 		p.keys("C-u")
 	}
 	// Several are listed, and the line stays.
 	p.keys("cat /etc/", "Tab")
 	p.keys("Tab")
-	if seen := p.waitForAny("os-release"); !strings.Contains(seen, "inlay v1> cat /etc/") {
+	if seen := p.waitFor("os-release"); !strings.Contains(seen, "inlay v1> cat /etc/") {
 		t.Errorf("seen:\n%s", seen)
 	}
 	p.keys("C-c")
 	p.keys("C-c")
-	p.waitFor("\ninlay v1>")
+	p.waitEnd("\ninlay v1>")
 	p.line("cat /opt/a\\ b", "\nodd\ninlay v1>")
-	p.line("exit", "shell>")
+	p.line("exit", "\n$")
 }
 
 func TestAnErrorLeavesAConversationAsItWas(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAnErrorLeavesAConversationAsItWas(t *testing.T) {
 	}
 	p.line("cat /none", "\ninlay: find /none: file does not exist; the nearest directory that exists is /\ninlay v2>")
 	p.line("save tool", "\ninlay: tool is there already: take another name\ninlay v2>")
-	p.line("exit", "shell>")
+	p.line("exit", "\n$")
 }
 
 func TestAnInterruptStopsAStepAndNotTheConversation(t *testing.T) {
@@ -143,30 +143,26 @@ func TestAnInterruptStopsAStepAndNotTheConversation(t *testing.T) {
 	p.line("inlay", "\ninlay>")
 	p.line("from debian | with-file --mode 0755 /bin/busybox "+box, "\ninlay v2>")
 	p.keys("with-exec -- busybox sh -c 'echo started; busybox sleep 98765'", "Enter")
-	p.waitForAny("\n => => # started")
+	p.waitFor("\n => => # started")
 	p.keys("C-c")
-	p.waitFor("\nstopped; the value is what it was\ninlay v2>")
+	p.waitEnd("\nstopped; the value is what it was\ninlay v2>")
 	if out, err := exec.Command("pgrep", "-f", "busybox sleep 98765").Output(); err == nil {
 		t.Errorf("left running: %s", out)
 	}
 	p.line("with-exec -- busybox sh -c 'busybox echo ran > /ran' | contents /ran", "\nran\ninlay v3>")
+	// A shell sees the value, and its end is not that of the conversation.
+	p.line("shell -- busybox sh -c 'busybox cat /ran; exit 3'", "\ninlay v3>")
+	if seen := p.seen(); !strings.Contains(seen, "exit 3'\nran\ninlay: exited with code 3 after ") {
+		t.Errorf("seen:\n%s", seen)
+	}
 	// What ends the program leaves the terminal as it was.
 	p.keys("$(", "Enter") // a line goes on
-	out, err := exec.Command("tmux", "-S", filepath.Join(p.dir, ".tmux"), "list-panes", "-F", "#{pane_pid}").Output()
-	if err != nil {
+	pid := strings.TrimSpace(p.tmux("list-panes", "-F", "#{pane_pid}"))
+	if err := exec.Command("pkill", "-TERM", "-P", pid).Run(); err != nil { // the child of our own shell
 		t.Fatal(err)
 	}
-	if err := exec.Command("pkill", "-TERM", "-P", strings.TrimSpace(string(out))).Run(); err != nil { // the child of our own shell
-		t.Fatal(err)
-	}
-	p.waitFor("\ninlay: stopped by signal (terminated)\nshell>")
-	if seen := p.line("clear; stty -a | grep -o '[-]*icanon'", "icanon\nshell>"); strings.Contains(seen, "\n-icanon") {
+	p.waitEnd("\ninlay: stopped by signal (terminated)\n$")
+	if seen := p.line("clear; stty -a | grep -o '[-]*icanon'", "icanon\n$"); strings.Contains(seen, "\n-icanon") {
 		t.Errorf("the terminal is raw:\n%s", seen)
 	}
-}
-
-// waitForAny waits until something is anywhere on the screen.
-func (p *pane) waitForAny(text string) string {
-	p.t.Helper()
-	return p.wait("somewhere: "+text, func(seen string) bool { return strings.Contains(seen, text) })
 }

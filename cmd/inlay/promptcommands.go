@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
-	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/pipeline"
 	"github.com/inlaybuild/inlay/tree"
 	"mvdan.cc/sh/v3/expand"
@@ -189,12 +188,13 @@ func (p *prompt) shell(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
-	opened := visit{session: p.session, src: "v" + strconv.Itoa(v.Number), args: args}
+	visitor := visit{session: p.session, src: v.Result.Tree.Digest().String(), args: args}
+	err = visitor.stand(ctx, v.Result, nil)
 	var exited exitError
-	if err := opened.stand(ctx, v.Result, nil); !errors.As(err, &exited) { // how it ended was said
-		return err
+	if errors.As(err, &exited) {
+		return nil // which it has said
 	}
-	return nil
+	return err
 }
 
 func (p *prompt) list(context.Context, []string) error {
@@ -208,7 +208,7 @@ func (p *prompt) list(context.Context, []string) error {
 		if v.From > 0 {
 			from = fmt.Sprintf("v%d | ", v.From)
 		}
-		page.printf("%s v%-3d %s%s\n", mark, v.Number, from, oneLine(v.Word))
+		page.printf("%s v%-3d %s%s\n", mark, v.Number, from, cleanLine(v.Word))
 	}
 	return page.Flush()
 }
@@ -268,49 +268,4 @@ func (p *prompt) help(_ context.Context, args []string) error {
 		}
 	}
 	return p.describeWords(args)
-}
-
-// fresh shows of the steps of a conversation only those that it has not shown: all
-// words so far are carried out again with each line, and most of them come to
-// nothing new.
-type fresh struct {
-	engine.Sink
-	shown  map[string]bool            // by call
-	hidden map[int]engine.StepStarted // that go on
-}
-
-func newFresh(s engine.Sink) *fresh {
-	return &fresh{s, map[string]bool{}, map[int]engine.StepStarted{}}
-}
-
-// Event passes the event on, unless it is of a step that was shown.
-func (f *fresh) Event(ev engine.Event) {
-	switch e := ev.(type) {
-	case engine.StepStarted:
-		delete(f.hidden, e.Step)
-		if f.shown[e.Call] {
-			f.hidden[e.Step] = e
-			return
-		}
-		f.shown[e.Call] = true
-	case engine.Uncached:
-		if start, ok := f.hidden[e.Step]; ok { // it is carried out, so it is news
-			delete(f.hidden, e.Step)
-			f.Sink.Event(start)
-		}
-	case engine.StepEnded:
-		start, ok := f.hidden[e.Step]
-		delete(f.hidden, e.Step)
-		if ok && e.Err == nil {
-			return
-		}
-		if ok {
-			f.Sink.Event(start)
-		}
-	case engine.Progress:
-		if _, ok := f.hidden[e.Step]; ok {
-			return
-		}
-	}
-	f.Sink.Event(ev)
 }

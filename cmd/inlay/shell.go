@@ -101,7 +101,7 @@ func (v *visit) enterStep(ctx context.Context) error {
 	}
 	if v.watched() {
 		v.display.Pause()
-		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), oneLine(step.Call), step.State)
+		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), cleanLine(step.Call), step.State)
 	}
 	return v.stand(ctx, in, step.Spec)
 }
@@ -141,12 +141,8 @@ func (v *visit) say(left engine.Left) {
 	case v.keep != "" && watched:
 		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %[2]s\n", show.Plural(left.Changed, "path"), show.Quote(v.keep), src)
 	case left.Changed > 0 && watched:
-		diff := "inlay diff"
-		if v.prompting {
-			diff = "diff"
-		}
-		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    %s %s %s\n",
-			show.Plural(left.Changed, "path"), diff, src, left.Tree.Digest())
+		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    inlay diff %s %s\n",
+			show.Plural(left.Changed, "path"), src, left.Tree.Digest())
 	}
 	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend && !v.prompting {
 		fmt.Fprintf(v.stderr, "`inlay shell --with-shell %s` lends a shell\n", src)
@@ -169,10 +165,10 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 		return failed // it is not that of a step
 	}
 	s.display.Pause()
-	fmt.Fprintf(s.stderr, "inlay: %s\n", oneLine(failed.Error()))
+	fmt.Fprintf(s.stderr, "inlay: %s\n", cleanLine(failed.Error()))
 	var exited exitError
 	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
-		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
 	}
 	return failed
 }

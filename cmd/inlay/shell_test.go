@@ -157,11 +157,11 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 	screen := newScreen(t, s.env...)
 	before := screen.settings()
 	screen.begin("inlay do 'from box | with-new-file /a one | with-env WHO me | terminal --keep | with-exec -- cat /a /b | stdout | export oci:'$HOME/out")
-	screen.waitFor(" => => terminal: /bin/sh, until it ends\n")
+	screen.waitFor(" => terminal: /bin/sh, until it ends\n")
 	screen.waitFor("/ #")
 	screen.line("cat /a; echo; echo $WHO > /b; exit 9")
 	seen := screen.waitFor("\nwrote ")
-	for _, want := range []string{"; exit 9\none\n", " => => terminal: exited with code 9 after ", "going on with 1 path changed\n", "\noneme\n"} {
+	for _, want := range []string{"; exit 9\none\n", " => terminal: exited with code 9 after ", "going on with 1 path changed\n", "\noneme\n"} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("%q is not to be seen:\n%s", want, seen)
 		}

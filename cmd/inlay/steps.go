@@ -77,7 +77,11 @@ func (s *session) steps(f runs.Found) error {
 	p.WriteByte('\n')
 	for _, st := range steps {
 		time := took(st.Started, st.Ended)
-		p.printf("#%-3d %-8s %6s  %s\n", st.Number(), st.State, time, show.Clean(strings.ReplaceAll(st.Call, "\n", " "), false))
+		why := ""
+		if st.Uncached != nil {
+			why = " (not cached: " + cleanLine(st.Uncached.Text) + ")"
+		}
+		p.printf("#%-3d %-8s %6s  %s%s\n", st.Number(), st.State, time, cleanLine(st.Call), why)
 		if st.Error != "" {
 			p.printf("%22s%s\n", "", errorOf(st))
 		}

@@ -89,7 +89,9 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 		res, err := x.run(ctx, key)
 		var failed *engine.ExecError
 		if errors.As(err, &failed) && ctx.Err() == nil {
-			err = errors.Join(err, x.rememberFailure(ctx, key))
+			if e := x.rememberFailure(ctx, key); e != nil {
+				x.event(engine.NotKept{Step: x.number, What: "that it failed", Err: e})
+			}
 		}
 		return res, err
 	}

@@ -52,7 +52,7 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 		if place.Scheme == engine.SchemeDir {
 			s.readFiles(stats)
 		} else {
-			s.uncached(engine.NeverKept, "a tar is read every time")
+			s.uncached(engine.ReadEveryTime, "a tar is read every time")
 		}
 		if err := sv.commit(ctx, store.Changes{}); err != nil {
 			return engine.Result{}, err

@@ -27,6 +27,7 @@ func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (eng
 
 // run is one resolution of a graph, which may be one of several of a run.
 type run struct {
+	root *graph.Node // what is resolved
 	*history
 	engine *Engine
 	events *events

@@ -37,9 +37,13 @@ const shownCommand = 80
 // places gives the keys under which an exec is remembered: by what it is, and by
 // where it is. It is the same exec as another time if it has the same words, after
 // the same source; and if there is none such, if the same kinds of steps lead to
-// it from the same source.
+// it from the same source, in a graph of the same kinds of steps.
 func (x *exec) places() []digest.Digest {
 	var ops []string
+	for n := range x.step.run.root.All() {
+		ops = append(ops, n.Op().Name())
+	}
+	ops = append(ops, "")
 	n := x.node
 	for len(n.Inputs()) > 0 {
 		ops = append(ops, n.Op().Name())

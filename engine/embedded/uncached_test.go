@@ -70,7 +70,7 @@ func TestAnExecThatRunsAgainSaysWhy(t *testing.T) {
 		{"its value", exec(graph.Exec{Env: []string{"A=1", "B=3"}}, "make", "true", box), "environment-changed: its environment changed: B"},
 		{"the network", exec(graph.Exec{Env: []string{"A=1", "B=3"}, Network: graph.NetworkNone}, "make", "true", box), "settings-changed: its network changed"},
 		{"again", exec(graph.Exec{Env: []string{"A=1", "B=3"}, Network: graph.NetworkNone, NoCache: "1"}, "make", "true", box), "told-again: it is to run again"},
-		{"a mount", exec(mounted, "build", "true", box, file(scratch, "/x", "1")), "told-again: it is to run again"}, // beside the last at its place
+		{"a mount", exec(mounted, "build", "true", box, file(scratch, "/x", "1")), "never-run: it never ran here"},
 		{"what is in it", exec(mounted, "build", "true", box, file(scratch, "/x", "2")), "input-changed: what is mounted at /src changed: /x"},
 		{"a failure", exec(graph.Exec{}, "fail", "exit 3", file(box, "/f", "")), "command-changed: its command is another one; it was: /bin/busybox sh -ec true"},
 		{"the same failure", exec(graph.Exec{}, "fail", "exit 3", file(box, "/f", "")), "failed-before: it failed the last time"},

@@ -73,14 +73,14 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.Written:
 		out = jsonEvent{Event: "written", Step: e.Step, Blobs: e.Blobs, Nodes: e.Nodes}
 	case engine.LeftOut:
-		out = jsonEvent{Event: "left-out", Step: -1, Why: show.Bytes(e.Why), Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
+		out = jsonEvent{Event: "left-out", Why: show.Bytes(e.Why), Count: int64(len(e.Paths)), Path: show.Bytes(e.Paths[0])}
 	case engine.TerminalOpened:
 		out = jsonEvent{Event: "terminal-opened", Step: e.Step}
 	case engine.TerminalClosed:
 		took := e.Left.Took.Seconds()
 		out = jsonEvent{Event: "terminal-closed", Step: e.Step, What: show.Bytes(e.Left.Outcome()), Seconds: &took, Count: e.Left.Changed}
 	case engine.NotKept:
-		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Error: show.Bytes(e.Err.Error())}
+		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Why: show.Bytes(e.Err.Error())}
 	default:
 		return
 	}

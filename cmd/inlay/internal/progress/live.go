@@ -122,7 +122,7 @@ func (l *live) warn(text string) {
 // lines.
 func (l *live) note(s *step, text string) {
 	if s != nil {
-		l.write("", " => => "+text)
+		l.write("", " => "+text)
 	}
 	l.draw(nil)
 }
@@ -177,9 +177,10 @@ func (l *live) draw(lines []string) {
 func (l *live) redraw() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.board.lent {
-		l.draw(l.lines(l.size()))
+	if l.board.lent {
+		return
 	}
+	l.draw(l.lines(l.size()))
 }
 
 // lines gives the live lines: how far all is, and the newest steps that are not
