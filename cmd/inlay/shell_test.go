@@ -236,7 +236,7 @@ func TestNobodyIsThrownOutBecauseAnotherStepFailed(t *testing.T) {
 	screen.line("exit")
 	seen := screen.waitFor("\ncode 5\n")
 	_, after, _ := strings.Cut(seen, "\nI am here\n")
-	for _, want := range []string{"terminal: exited with code 0 after ", "\u2502 much\n", "exit 5': exited with code 5\n"} {
+	for _, want := range []string{"terminal: exited with code 0 after ", "=> => # much\n", "exit 5': exited with code 5\n"} {
 		if !strings.Contains(after, want) {
 			t.Errorf("%q was to be said afterwards:\n%s", want, seen)
 		}
