@@ -171,7 +171,7 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 	}
 	// What is not kept is gone.
 	screen.begin("inlay do 'from box | with-new-file /a one | terminal -- sh -c \"echo two > /a\" | with-exec -- cat /a | stdout'")
-	seen = screen.waitFor("thrown away (1 path)")
+	screen.waitFor("thrown away (1 path)")
 	screen.wait("what was there", func(seen string) bool { return strings.HasSuffix(seen, "\none$\n") })
 	// One that cannot be opened is an error: nobody has stood there.
 	screen.begin("inlay do 'from box | terminal -- nope | with-exec -- echo never'; echo code $?")
