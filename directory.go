@@ -79,6 +79,7 @@ func (d Directory) options(opts []CopyOptions) CopyOptions {
 func (d Directory) WithFile(to string, f File, opts ...CopyOptions) Directory {
 	o := d.options(opts)
 	o.File = true
+	f = f.kept(o)
 	op := graph.Copy{To: to, From: []string{literal(f.path)}, Options: o}
 	return d.with(op, call("WithFile", to), f.dir.Node())
 }
@@ -89,6 +90,7 @@ func (d Directory) WithFiles(to string, files []File, opts ...CopyOptions) Direc
 	o := d.options(opts)
 	o.File = true
 	for _, f := range files {
+		f = f.kept(o)
 		op := graph.Copy{To: path.Clean("/"+to) + "/", From: []string{literal(f.path)}, Options: o}
 		d = d.with(op, call("WithFiles", to), f.dir.Node())
 	}
@@ -151,15 +153,15 @@ func (d Directory) WithRenamed(from, to string, opts ...EditOptions) Directory {
 	return d.with(graph.Rename{From: from, To: to, Existing: last(opts).existing()}, call("WithRenamed", from, to))
 }
 
-// WithHardlink gives d with another name, at a path, for the file that target
-// leads to: they are one inode.
+// WithHardlink gives d with another name, at a path, for what target leads to:
+// they are one inode. A symlink that target ends in is not followed, as for link(2).
 func (d Directory) WithHardlink(target, at string, opts ...EditOptions) Directory {
 	return d.with(graph.Hardlink{Target: target, Path: at, Existing: last(opts).existing()}, call("WithHardlink", target, at))
 }
 
 // WithMode gives d with the modes of what paths lead to, and patterns find, and
-// of all below it changed as chmod(1) does: octal, or symbolic such as u+rwX.
-// Symlinks have no mode. No content is read or written.
+// of all below it changed: octal sets all twelve bits, symbolic such as u+rwX does
+// what chmod(1) does. Symlinks have no mode. No content is read or written.
 func (d Directory) WithMode(mode string, paths []string, opts ...AttrOptions) Directory {
 	return d.withAttr(graph.SetAttr{Mode: mode}, call("WithMode", mode, paths), paths, opts)
 }

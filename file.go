@@ -20,6 +20,19 @@ func HostFile(hostPath string) File {
 	return File{dir: DirectoryOf(n), path: "/" + filepath.Base(hostPath)}
 }
 
+// kept gives the file for a copy that keeps links: of this machine, too, a symlink
+// is read then and not what it leads to.
+func (f File) kept(o CopyOptions) File {
+	n := f.dir.Node()
+	host, ok := n.Op().(graph.Host)
+	if !ok || !host.File || !o.KeepLink {
+		return f
+	}
+	host.KeepLink = true
+	f.dir = f.dir.On(graph.New(host, n.Call(), n.Inputs()...))
+	return f
+}
+
 // NewFile is a file with the given content, mode 0644.
 func NewFile(name, content string, opts ...CopyOptions) File {
 	op := graph.NewFile{Path: name, Content: []byte(content), Options: one(opts)}

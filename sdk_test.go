@@ -2,6 +2,7 @@ package inlay_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/inlaybuild/inlay"
+	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/graph"
 )
 
@@ -201,7 +203,49 @@ func TestHostDirectoriesAreChosenFrom(t *testing.T) {
 	}
 }
 
-func TestProcessesBySDK(t *testing.T) {
+// Each value that is resolved is a run; those that a client which has begun one
+// resolves are one, with one sequence of steps.
+func TestRunsBySDK(t *testing.T) {
+	c := open(t)
+	store := c.Engine().(*embedded.Engine).Store()
+	d := inlay.Scratch().WithNewFile("a", "1")
+	for range 2 {
+		if _, err := d.Digest(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := c.Begin("look and look again")
+	if _, err := d.Digest(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.WithNewFile("b", "2").Directory("/missing").Digest(t.Context(), one.Begin("the same")); err == nil {
+		t.Error("no error")
+	}
+	if _, err := d.WithNewFile("b", "2").Digest(t.Context(), one); err != nil {
+		t.Error(err)
+	}
+	if err := one.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.Digest(t.Context(), c); err != nil {
+		t.Errorf("the client is closed with the one that it began: %v", err)
+	}
+	list, err := store.Runs(t.Context())
+	if err != nil || len(list) != 4 {
+		t.Fatalf("%d runs, %v", len(list), err)
+	}
+	var asked struct{ Asked string }
+	if err := json.Unmarshal(list[2].Data, &asked); err != nil || asked.Asked != "look and look again" || list[2].State != "done" {
+		t.Errorf("run %s: %s, %v", list[2].State, list[2].Data, err)
+	}
+	if steps, err := store.Steps(t.Context(), list[2].Name); err != nil || len(steps) != 5 {
+		t.Errorf("%d steps, %v: want scratch, a, b, /missing and b again", len(steps), err)
+	}
+}
+
+// shell gives a container with busybox, in which processes can be run.
+func shell(t *testing.T) inlay.Container {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: namespaces and mounts")
 	}
@@ -216,10 +260,14 @@ func TestProcessesBySDK(t *testing.T) {
 		}
 		t.Setenv("INLAY_RUNC", program)
 	}
+	return inlay.Scratch().WithFile("/bin/busybox", inlay.HostFile(busybox), inlay.CopyOptions{Mode: "755"}).WithSymlink("busybox", "/bin/sh").Container()
+}
+
+func TestProcessesBySDK(t *testing.T) {
+	sh := shell(t)
 	c := open(t)
 	t.Setenv("INLAY_TEST_SECRET", "the secret of this test")
 	ctx := t.Context()
-	sh := inlay.Scratch().WithFile("/bin/busybox", inlay.HostFile(busybox), inlay.CopyOptions{Mode: "755"}).WithSymlink("busybox", "/bin/sh").Container()
 	run := sh.WithEnv("WHO", "world").WithWorkdir("/srv").
 		WithMountedSecret("/run/s", inlay.SecretEnv("INLAY_TEST_SECRET")).
 		WithMountedFile("/in", inlay.NewFile("x", "mounted\n")).

@@ -64,8 +64,12 @@ func (a *applier) apply(t tree.Tree, c tree.ChangeSet) (tree.Tree, error) {
 
 func (a *applier) dir(at spot, c *tree.DirChange) error {
 	if c.Opaque {
-		if was := at.dir.Now(); was.Len() > 0 {
-			a.note(Placement{Action: Clear, To: at.path, Entry: was})
+		gone, err := at.dir.Count(a.ctx)
+		if err != nil {
+			return err
+		}
+		if gone > 0 {
+			a.note(Placement{Action: Clear, To: at.path, Entry: at.dir.Now(), Gone: gone})
 		}
 		if err := at.dir.Clear(a.ctx); err != nil {
 			return err
@@ -90,7 +94,7 @@ func (a *applier) dir(at spot, c *tree.DirChange) error {
 }
 
 func (a *applier) change(at spot, name string, ch tree.Change) error {
-	was, err := a.standing(at, name)
+	was, gone, err := a.standing(at, name)
 	if err != nil {
 		return err
 	}
@@ -101,7 +105,7 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 	switch ch := ch.(type) {
 	case tree.Remove:
 		if was != nil {
-			a.note(Placement{Action: Take, To: to, Replaced: was})
+			a.note(Placement{Action: Take, To: to, Replaced: was, Gone: gone})
 		}
 		at.dir.Remove(name)
 	case tree.Hardlink:
@@ -109,7 +113,7 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 	case tree.Put:
 		t, isTree := ch.Entry.(tree.Tree)
 		if !isTree {
-			a.note(Placement{Action: Graft, From: to, To: to, Entry: ch.Entry, Replaced: was})
+			a.note(Placement{Action: Graft, From: to, To: to, Entry: ch.Entry, Replaced: was, Gone: gone})
 			at.dir.Put(name, ch.Entry)
 			return nil
 		}
@@ -118,7 +122,7 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 			return err
 		}
 		if !ok {
-			a.note(Placement{Action: Graft, From: to, To: to, Entry: t, Replaced: was})
+			a.note(Placement{Action: Graft, From: to, To: to, Entry: t, Replaced: was, Gone: gone})
 			at.dir.Put(name, t)
 			return nil
 		}
@@ -135,7 +139,7 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 		if !ok {
 			attr := tree.Empty().Attr()
 			if !a.off {
-				a.note(Placement{Action: MakeDirectory, To: to, Attr: &attr, Entry: tree.Empty(), Replaced: was})
+				a.note(Placement{Action: MakeDirectory, To: to, Attr: &attr, Entry: tree.Empty(), Replaced: was, Gone: gone})
 			}
 			sub = at.dir.MakeDir(name, attr)
 		}
@@ -144,14 +148,16 @@ func (a *applier) change(at spot, name string, ch tree.Change) error {
 	return nil
 }
 
-// standing gives what a name stands for; nil for nothing, and when nobody wants
-// to know.
-func (a *applier) standing(at spot, name string) (tree.Entry, error) {
+// standing gives what a name stands for, and how many entries that is; nil for
+// nothing, and when nobody wants to know.
+func (a *applier) standing(at spot, name string) (e tree.Entry, n int64, err error) {
 	if a.off {
-		return nil, nil
+		return nil, 0, nil
 	}
-	e, _, err := at.dir.Get(a.ctx, name)
-	return e, err
+	if e, _, err = at.dir.Get(a.ctx, name); err == nil {
+		n, err = a.gone(a.ctx, at.dir, name, e)
+	}
+	return e, n, err
 }
 
 func (a *applier) hardlink(h pendingLink) error {
@@ -167,11 +173,11 @@ func (a *applier) hardlink(h pendingLink) error {
 	case path.Clean(h.to) == at:
 		return nil
 	}
-	was, err := a.standing(h.at, h.name)
+	was, gone, err := a.standing(h.at, h.name)
 	if err != nil {
 		return err
 	}
-	a.note(Placement{Action: Graft, From: h.to, To: at, Entry: r.Entry, Replaced: was})
+	a.note(Placement{Action: Graft, From: h.to, To: at, Entry: r.Entry, Replaced: was, Gone: gone})
 	h.at.dir.Put(h.name, r.Entry)
 	a.draft.Link(at, h.to)
 	return nil

@@ -60,8 +60,12 @@ type Placement struct {
 	Attr *tree.Attr
 	// Hops is the symlinks of the destination that led to To.
 	Hops []tree.Hop
-	// Replaced is what stood at To and is gone; nil if nothing was.
+	// Replaced is what stood at To and is gone; nil if nothing was. Of a directory
+	// that was changed before, it is what that was at first.
 	Replaced tree.Entry
+	// Gone is how many entries went with Replaced: 1, and those below a directory
+	// as it was then. For Clear it is those below alone.
+	Gone int64
 }
 
 // Replacement is something of the destination that is lost: an entry that one of
@@ -71,9 +75,9 @@ type Replacement struct {
 	Path string
 	Was  tree.Kind
 	Now  tree.Kind
-	// Entries is how many entries are gone: 1, and those below a directory,
-	// without what the same copy had merged into it. Of a directory that still
-	// is one, those below it alone.
+	// Entries is how many entries are gone: 1, and those below a directory, with
+	// what the same copy had put there. Of a directory that still is one, those
+	// below it alone.
 	Entries int64
 	// Came is how many entries are there instead, in the result, counted alike;
 	// 0 where a later source took the place of all of it.

@@ -12,9 +12,43 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// hasWildcard tells whether a path is a pattern. One without *, ? and [ is none:
-// a backslash in it is a backslash.
-func hasWildcard(p string) bool { return strings.ContainsAny(p, "*?[") }
+// plain gives the path that a pattern stands for alone; ok is false if it is to
+// be matched. Without *, ? and [ it is no pattern, and a backslash in it is a
+// backslash; a pattern in which all of these have one before them is the path
+// without the backslashes.
+func plain(p string) (itself string, ok bool) {
+	if !strings.ContainsAny(p, "*?[") {
+		return p, true
+	}
+	names := strings.Split(p, "/")
+	for i, name := range names {
+		if names[i], ok = literal(name); !ok {
+			return "", false
+		}
+	}
+	return strings.Join(names, "/"), true
+}
+
+// literal gives the name that a name of a pattern stands for alone; ok is false
+// if it has a wildcard, or is malformed.
+func literal(name string) (unescaped string, ok bool) {
+	if !strings.ContainsAny(name, `*?[\`) {
+		return name, true
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '*', '?', '[':
+			return "", false
+		case '\\':
+			if i++; i == len(name) {
+				return "", false
+			}
+		}
+		b.WriteByte(name[i])
+	}
+	return b.String(), true
+}
 
 // Glob gives the paths of t that match a pattern, in bytewise order. A name of
 // the pattern is matched as path.Match does; "**" stands for any number of
@@ -32,8 +66,12 @@ func Glob(ctx context.Context, t tree.Tree, pattern string) ([]string, error) {
 		return []string{"/"}, nil
 	}
 	at, names := "/", strings.Split(clean[1:], "/")
-	for len(names) > 1 && !isMatcher(names[0]) {
-		at, names = path.Join(at, names[0]), names[1:]
+	for len(names) > 1 {
+		name, ok := literal(names[0])
+		if !ok {
+			break
+		}
+		at, names = path.Join(at, name), names[1:]
 	}
 	r, err := tree.Resolve(ctx, t, at, tree.FollowAll)
 	if errors.Is(err, tree.ErrLoop) || errors.Is(err, tree.ErrName) || tree.IsNotExist(err) {
@@ -52,9 +90,6 @@ func Glob(ctx context.Context, t tree.Tree, pattern string) ([]string, error) {
 	}
 	return slices.Sorted(maps.Keys(g.found)), nil
 }
-
-// isMatcher tells whether a name of a pattern is more than itself.
-func isMatcher(name string) bool { return strings.ContainsAny(name, `*?[\`) }
 
 type globber struct {
 	ctx   context.Context // of the one call of Glob that made it
@@ -76,12 +111,12 @@ func (g *globber) walk(at string, dir tree.Tree, names []string) error {
 	}
 	g.seen[v] = true
 	name, rest := names[0], names[1:]
-	if !isMatcher(name) {
-		e, ok, err := dir.Get(g.ctx, name)
+	if itself, ok := literal(name); ok {
+		e, ok, err := dir.Get(g.ctx, itself)
 		if err != nil || !ok {
 			return err
 		}
-		return g.child(path.Join(at, name), e, rest)
+		return g.child(path.Join(at, itself), e, rest)
 	}
 	deep := name == "**"
 	if deep && len(rest) > 0 { // it stands for no name

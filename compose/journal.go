@@ -43,18 +43,39 @@ func (j *journal) note(pl Placement) {
 		pl.Asked = pl.To
 	}
 	j.placements = append(j.placements, pl)
-	hidden := pl.Replaced // whole, by something of the same kind
-	if pl.Action == Clear {
-		hidden = pl.Entry
-	}
+	j.lose(pl)
+}
+
+// lose writes down what a placement takes away, if that is more than an entry of
+// the same kind.
+func (j *journal) lose(pl Placement) {
+	const dir = tree.KindDirectory
 	switch {
-	case isDirectory(hidden) && isDirectory(pl.Entry):
-		if n := hidden.(tree.Tree).Count(); n > 0 {
-			j.lost = append(j.lost, Replacement{Path: pl.To, Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: n})
-		}
-	case pl.Entry != nil && pl.Replaced != nil && pl.Replaced.Kind() != pl.Entry.Kind():
-		j.lost = append(j.lost, Replacement{Path: pl.To, Was: pl.Replaced.Kind(), Now: pl.Entry.Kind(), Entries: entries(pl.Replaced)})
+	case pl.Action == Clear:
+		j.lost = append(j.lost, Replacement{Path: pl.To, Was: dir, Now: dir, Entries: pl.Gone})
+	case pl.Entry == nil || pl.Replaced == nil:
+	case pl.Entry.Kind() != pl.Replaced.Kind():
+		j.lost = append(j.lost, Replacement{Path: pl.To, Was: pl.Replaced.Kind(), Now: pl.Entry.Kind(), Entries: pl.Gone})
+	case isDirectory(pl.Replaced): // whole, and not merged
+		j.lost = append(j.lost, Replacement{Path: pl.To, Was: dir, Now: dir, Entries: pl.Gone - 1})
 	}
+}
+
+// gone gives how many entries go with what a name of a directory stands for; none
+// when nobody wants to know.
+func (j *journal) gone(ctx context.Context, dir *tree.Draft, name string, was tree.Entry) (int64, error) {
+	if was == nil || j.off {
+		return 0, nil
+	}
+	if !isDirectory(was) {
+		return 1, nil
+	}
+	sub, _, err := dir.Dir(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := sub.Count(ctx)
+	return 1 + n, err
 }
 
 // add writes down what another journal has, which came after.

@@ -61,8 +61,8 @@ func (b bench) sources(c treetest.Case) (sources []diskSource, several bool, err
 	several = len(from) > 1
 	var paths []string
 	for _, p := range from {
-		if !strings.ContainsAny(p, `*?[`) {
-			paths = append(paths, p)
+		if itself, ok := treetest.Plain(p); ok {
+			paths = append(paths, itself)
 			continue
 		}
 		found, err := compose.Glob(context.Background(), c.Src.MustTree(), p)

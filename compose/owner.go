@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/tree"
-	"github.com/moby/sys/user"
 )
 
 // LookupOwner reads an owner: "uid", "uid:gid", "user", "user:group" or a mix of
@@ -18,6 +16,9 @@ import (
 // gets the group of the same number.
 func LookupOwner(ctx context.Context, spec string, t tree.Tree, c tree.Contents) (Owner, error) {
 	who, group, hasGroup := strings.Cut(spec, ":")
+	if who == "" {
+		return Owner{}, fmt.Errorf("owner %q: want user or user:group, names or numbers", spec)
+	}
 	var o Owner
 	var err error
 	if isNumber(who) {
@@ -37,12 +38,14 @@ func LookupOwner(ctx context.Context, spec string, t tree.Tree, c tree.Contents)
 	if err != nil {
 		return Owner{}, fmt.Errorf("group %q: %w", group, err)
 	}
-	found, err := user.ParseGroupFilter(bytes.NewReader(file), func(g user.Group) bool { return g.Name == group })
-	if err != nil || len(found) == 0 {
+	fields := account(file, group, 3)
+	if fields == nil {
 		return Owner{}, fmt.Errorf("group %q is not in /etc/group of the destination; use its number", group)
 	}
-	o.GID, err = possibleID(found[0].Gid)
-	return o, err
+	if o.GID, err = parseID(fields[2]); err != nil {
+		return Owner{}, fmt.Errorf("group %q in /etc/group of the destination: %w", group, err)
+	}
+	return o, nil
 }
 
 func lookupUser(ctx context.Context, name string, t tree.Tree, c tree.Contents) (Owner, error) {
@@ -50,15 +53,30 @@ func lookupUser(ctx context.Context, name string, t tree.Tree, c tree.Contents) 
 	if err != nil {
 		return Owner{}, fmt.Errorf("user %q: %w", name, err)
 	}
-	found, err := user.ParsePasswdFilter(bytes.NewReader(file), func(u user.User) bool { return u.Name == name })
-	if err != nil || len(found) == 0 {
+	fields := account(file, name, 4)
+	if fields == nil {
 		return Owner{}, fmt.Errorf("user %q is not in /etc/passwd of the destination; use its number", name)
 	}
 	var o Owner
-	if o.UID, err = possibleID(found[0].Uid); err == nil {
-		o.GID, err = possibleID(found[0].Gid)
+	if o.UID, err = parseID(fields[2]); err == nil {
+		o.GID, err = parseID(fields[3])
 	}
-	return o, err
+	if err != nil {
+		return Owner{}, fmt.Errorf("user %q in /etc/passwd of the destination: %w", name, err)
+	}
+	return o, nil
+}
+
+// account gives the fields of the first line of a name, which has so many at least;
+// nil if there is none.
+func account(file []byte, name string, fields int) []string {
+	for line := range strings.Lines(string(file)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if f[0] == name && len(f) >= fields {
+			return f
+		}
+	}
+	return nil
 }
 
 // maxAccounts is how many bytes of /etc/passwd or /etc/group are read: the tree
@@ -90,15 +108,7 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 func parseID(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || n > maxID {
-		return 0, fmt.Errorf("%s is not a possible number of a user or a group: at most %d is", s, maxID)
-	}
-	return uint32(n), nil
-}
-
-// possibleID holds a number of the destination's files against what can be.
-func possibleID(n int) (uint32, error) {
-	if n < 0 || n > maxID {
-		return 0, fmt.Errorf("%d in the destination's accounts is not a possible number of a user or a group", n)
+		return 0, fmt.Errorf("%q is not a possible number of a user or a group: 0 to %d are", s, maxID)
 	}
 	return uint32(n), nil
 }

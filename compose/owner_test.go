@@ -40,15 +40,15 @@ func (endless) Read(b []byte) (int, error) {
 }
 
 func TestOwnersAreLookedUpInTheDestination(t *testing.T) {
-	passwd := "root:x:0:0::/:/bin/sh\nweb:x:33:34::/:/bin/sh\nminus:x:-1:5::/:/bin/sh\ngreat:x:4294967296:5::/:/bin/sh\nlast:x:4294967295:5::/:/bin/sh\nodd:x:7:-3::/:/bin/sh\nbroken\n"
+	passwd := "root:x:0:0::/:/bin/sh\nweb:x:33:34::/:/bin/sh\nminus:x:-1:5::/:/bin/sh\nword:x:abc:5::/:/bin/sh\nhollow:x:::::/bin/sh\ngreat:x:4294967296:5::/:/bin/sh\nlast:x:4294967295:5::/:/bin/sh\nodd:x:7:-3::/:/bin/sh\nbroken\n"
 	group := "root:x:0:\nadm:x:4:web\nnone:x:4294967295:\n"
 	c := texts{digest.Of([]byte(passwd)): strings.NewReader(passwd), digest.Of([]byte(group)): strings.NewReader(group)}
 	tr := made(t, "usr/share/passwd = "+passwd, "etc/group = "+group, "etc/passwd -> /usr/share/passwd")
 	for spec, want := range map[string]string{
 		"0": "{0 0}", "1000": "{1000 1000}", "1000:5": "{1000 5}", "1000:": "{1000 1000}",
 		"web": "{33 34}", "web:adm": "{33 4}", "web:9": "{33 9}", "12:adm": "{12 4}", "4294967294": "{4294967294 4294967294}",
-		"4294967295": "error at most", "4294967296:0": "error at most", "1:4294967295": "error at most", "nobody": "error use its number", "web:nobody": "error use its number",
-		"minus": "error not a possible number", "great": "error not a possible number", "last": "error not a possible number", "odd": "error not a possible number", "0:none": "error not a possible number",
+		"4294967295": "error not a possible number", "4294967296:0": "error not a possible number", "1:4294967295": "error not a possible number", ":33": "error want user", "nobody": "error use its number", "web:nobody": "error use its number",
+		"word": "error not a possible number", "hollow": "error not a possible number", "minus": "error not a possible number", "great": "error not a possible number", "last": "error not a possible number", "odd": "error not a possible number", "0:none": "error not a possible number",
 		"": "error", "-1": "error use its number",
 	} {
 		o, err := compose.LookupOwner(t.Context(), spec, tr, c)

@@ -13,45 +13,69 @@ import (
 // Remove gives t without what paths or patterns lead to, with all below it.
 // Parents are followed, a last symlink is taken away itself. A path that does
 // not exist is no error; the root cannot be removed.
+//
+// All paths are followed through t as it is: what one takes away leads the others
+// where it always did.
 func Remove(ctx context.Context, t tree.Tree, paths []string) (tree.Tree, error) {
-	d := tree.NewDraft(t)
+	gone := map[string]bool{}
 	for _, p := range paths {
-		found := []string{p}
-		if hasWildcard(p) {
+		var found []string
+		one, ok := plain(p)
+		if ok {
+			found = []string{one}
+		} else {
 			var err error
 			if found, err = Glob(ctx, t, p); err != nil {
 				return tree.Tree{}, err
 			}
 		}
 		for _, q := range found {
-			if err := remove(ctx, d, q); err != nil {
+			at, err := removable(ctx, t, q)
+			if err != nil {
 				return tree.Tree{}, err
 			}
+			if at != "" {
+				gone[at] = true
+			}
 		}
+	}
+	d := tree.NewDraft(t)
+	for at := range gone {
+		if liesBelow(at, gone) {
+			continue // it goes with what is above
+		}
+		dir, err := openDraft(ctx, d, path.Dir(at))
+		if err != nil {
+			return tree.Tree{}, err
+		}
+		dir.Remove(path.Base(at))
 	}
 	return d.Tree(ctx)
 }
 
-func remove(ctx context.Context, d *tree.Draft, p string) error {
-	r, err := d.Resolve(ctx, p, tree.FollowParents)
+// removable gives where a path leads, without symlinks; "" for nowhere.
+func removable(ctx context.Context, t tree.Tree, p string) (string, error) {
+	r, err := tree.Resolve(ctx, t, p, tree.FollowParents)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, tree.ErrNotDirectory) {
-		return nil
+		return "", nil
 	}
-	if err != nil {
-		return err
-	}
-	if r.Entry == nil {
-		return nil
+	if err != nil || r.Entry == nil {
+		return "", err
 	}
 	if r.Path == "/" {
-		return &fs.PathError{Op: "remove", Path: p, Err: errors.New("it is the root")}
+		return "", &fs.PathError{Op: "remove", Path: p, Err: errors.New("it is the root")}
 	}
-	dir, err := openDraft(ctx, d, path.Dir(r.Path))
-	if err != nil {
-		return err
+	return r.Path, nil
+}
+
+// liesBelow tells whether a path is below one of the set.
+func liesBelow(p string, set map[string]bool) bool {
+	for p != "/" {
+		if p = path.Dir(p); set[p] {
+			return true
+		}
 	}
-	dir.Remove(path.Base(r.Path))
-	return nil
+	return false
 }
 
 // openDraft gives the draft of the directory at a path without symlinks.

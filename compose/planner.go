@@ -142,14 +142,16 @@ func (p *planner) makeDirs(at string, hops []tree.Hop) (spot, error) {
 			if exists && !p.o.Overlay {
 				return s, fmt.Errorf("%w: %s is a %s: %w", errNotParent, to, was.Kind(), tree.ErrNotDirectory)
 			}
+			gone := int64(0)
 			if exists {
 				p.overwrite(to)
+				gone = 1
 			}
 			a := tree.Attr{Mode: 0o755, ModTime: p.o.Epoch}
 			if p.o.Owner != nil {
 				a.UID, a.GID = p.o.Owner.UID, p.o.Owner.GID
 			}
-			p.note(Placement{Action: MakeDirectory, To: to, Attr: &a, Entry: tree.Empty().With(a), Hops: hops, Replaced: was})
+			p.note(Placement{Action: MakeDirectory, To: to, Attr: &a, Entry: tree.Empty().With(a), Hops: hops, Replaced: was, Gone: gone})
 			sub = s.dir.MakeDir(name, a)
 		}
 		s = spot{sub, to}
@@ -177,7 +179,11 @@ func (p *planner) clear(to string) error {
 	if p.asked, err = tree.CleanPath(to); err != nil {
 		return err
 	}
-	p.note(Placement{Action: Clear, To: at.path, Entry: at.dir.Now(), Hops: r.Hops})
+	gone, err := at.dir.Count(p.ctx)
+	if err != nil {
+		return err
+	}
+	p.note(Placement{Action: Clear, To: at.path, Entry: at.dir.Now(), Hops: r.Hops, Gone: gone})
 	return at.dir.Clear(p.ctx)
 }
 
@@ -207,7 +213,11 @@ func (p *planner) place(at spot, name, from string, e tree.Entry, link *tree.Lin
 	if link != nil {
 		p.land(link, to)
 	}
-	p.note(Placement{Action: Graft, From: from, To: to, Entry: e, Hops: hops, Replaced: was})
+	gone, err := p.gone(p.ctx, at.dir, name, was)
+	if err != nil {
+		return err
+	}
+	p.note(Placement{Action: Graft, From: from, To: to, Entry: e, Hops: hops, Replaced: was, Gone: gone})
 	at.dir.Put(name, e)
 	return nil
 }
@@ -238,15 +248,17 @@ func (p *planner) placeTree(at spot, name, from string, t tree.Tree, g groups, h
 		}
 		return p.mergeDir(spot{sub, to}, from, t, g, hops)
 	}
-	if ok {
+	gone := int64(0)
+	if ok { // no directory: that would be merged
 		p.overwrite(to)
+		gone = 1
 	}
 	for rest, l := range g.outside() {
 		if err := p.landBelow(l, t, rest, to); err != nil {
 			return err
 		}
 	}
-	p.note(Placement{Action: Graft, From: from, To: to, Entry: t, Hops: hops, Replaced: was})
+	p.note(Placement{Action: Graft, From: from, To: to, Entry: t, Hops: hops, Replaced: was, Gone: gone})
 	at.dir.Put(name, t)
 	return nil
 }

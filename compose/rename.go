@@ -129,7 +129,11 @@ func (e *edit) put() error {
 	if ok {
 		e.overwrite(e.to)
 	}
-	e.note(Placement{Action: Graft, From: e.from, To: e.to, Entry: e.entry, Hops: e.hops, Replaced: was})
+	gone, err := e.gone(e.ctx, parent.dir, name, was)
+	if err != nil {
+		return err
+	}
+	e.note(Placement{Action: Graft, From: e.from, To: e.to, Entry: e.entry, Hops: e.hops, Replaced: was, Gone: gone})
 	parent.dir.Put(name, e.entry)
 	return nil
 }

@@ -123,7 +123,8 @@ func (a *attrSetter) relink() error {
 func attrPaths(ctx context.Context, t tree.Tree, paths []string, shallow bool) ([]string, error) {
 	var out []string
 	for _, p := range paths {
-		if hasWildcard(p) {
+		one, ok := plain(p)
+		if !ok {
 			found, err := Glob(ctx, t, p)
 			if err != nil {
 				return nil, err
@@ -137,12 +138,12 @@ func attrPaths(ctx context.Context, t tree.Tree, paths []string, shallow bool) (
 			}
 			continue
 		}
-		r, err := tree.Resolve(ctx, t, p, tree.FollowAll)
+		r, err := tree.Resolve(ctx, t, one, tree.FollowAll)
 		if err != nil {
 			return nil, err
 		}
 		if r.Entry == nil {
-			return nil, missing("change the attributes of", p, r)
+			return nil, missing("change the attributes of", one, r)
 		}
 		out = append(out, r.Path)
 	}

@@ -18,8 +18,8 @@ func CopySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, f
 func copySeveral(ctx context.Context, dst tree.Tree, to string, src tree.Tree, from []string, o Options, wide int64) (Result, error) {
 	var paths []string
 	for _, p := range from {
-		if !hasWildcard(p) {
-			paths = append(paths, p)
+		if one, ok := plain(p); ok {
+			paths = append(paths, one)
 			continue
 		}
 		found, err := Glob(ctx, src, p)

@@ -36,6 +36,8 @@ func disagreement(t testing.TB, c treetest.Case) string {
 		return ""
 	case !got.Tree.Equal(want.Tree):
 		return "differs from the model:\n" + treetest.Differences(got.Tree, want.Tree)
+	case c.Verb != "diff" && !slices.Equal(got.Replaced, want.Replaced): // of a diff the model has the tree alone
+		return fmt.Sprintf("lost %+v, the model %+v", got.Replaced, want.Replaced)
 	case want.Tree.MustTree().Digest() != tr.Digest():
 		return "the model's tree has another digest, and the same listing"
 	}

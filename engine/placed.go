@@ -47,8 +47,9 @@ type Placement struct {
 	To     string          // path in the result, free of symlinks
 	Hops   []tree.Hop      // the symlinks that led from Asked to To
 	Kind   tree.Kind       // of what was put, or emptied; 0 if something was taken away, and of a mount
-	Count  int64           // entries below what was put, or in what was merged; of what was emptied or taken away, that went
+	Count  int64           // entries below what was put, or in what was merged
 	Was    tree.Kind       // of what stood there and is gone; 0 if nothing was
+	Gone   int64           // entries that went with it: itself, and those below a directory
 	Mount  graph.MountKind // of a mount
 }
 
@@ -102,18 +103,14 @@ func choose(n, most, usual int, significant func(int) bool) []int {
 }
 
 func placement(p *compose.Placement) Placement {
-	out := Placement{Action: p.Action, Root: p.Root, Asked: p.Asked, From: p.From, To: p.To, Hops: p.Hops}
-	counted := p.Entry
+	out := Placement{Action: p.Action, Root: p.Root, Asked: p.Asked, From: p.From, To: p.To, Hops: p.Hops, Gone: p.Gone}
 	if p.Entry != nil {
 		out.Kind = p.Entry.Kind()
 	}
 	if p.Replaced != nil {
 		out.Was = p.Replaced.Kind()
 	}
-	if p.Action == compose.Take {
-		counted = p.Replaced
-	}
-	if t, ok := counted.(tree.Tree); ok {
+	if t, ok := p.Entry.(tree.Tree); ok && p.Action != compose.Clear {
 		out.Count = t.Count()
 	}
 	return out

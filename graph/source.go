@@ -40,6 +40,7 @@ type Host struct {
 	Exclude   []string `json:",omitempty"` // not what matches
 	Gitignore bool     `json:",omitempty"` // not what the .gitignore files in it ignore
 	KeepOwner bool     `json:",omitempty"` // owners as on the host; otherwise 0:0
+	KeepLink  bool     `json:",omitempty"` // of a File that is a symlink, the symlink
 }
 
 // Name gives "host".

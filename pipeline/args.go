@@ -61,6 +61,9 @@ func (s *Script) flag(c parsedCall, out sorted, a arg, next []arg) (int, error) 
 		}
 		v, used = next[0], 1
 	}
+	if !f.Empty && f.Arg != "" && !v.open && v.value == nil && v.text == "" {
+		return 0, s.errorAt(v.at, "%s: the value of --%s is empty: --%s %s", c.word.Name, name, name, f.Arg)
+	}
 	if v.value != nil {
 		return 0, s.errorAt(v.at, "%s: --%s wants text, not %s", c.word.Name, name, v.value.kind())
 	}

@@ -292,6 +292,12 @@ func (c *call) copyOptions() inlay.CopyOptions {
 		KeepLink:   c.has("keep-link"),
 		AllowEmpty: c.has("allow-empty"),
 	}
+	if c.has("mode") {
+		c.mode(c.flags["mode"][0])
+	}
+	if o.Overlay && o.NoOverlay {
+		c.fail(c.flags["overlay"][0].at, "%s: --overlay and --no-overlay exclude each other", c.parsed.word.Name)
+	}
 	if e := c.flag("existing"); e != "merge" {
 		o.Existing = compose.Existing(e)
 	}
@@ -302,21 +308,34 @@ func (c *call) copyOptions() inlay.CopyOptions {
 	return o
 }
 
+// mode gives an argument that is a mode, as text.
+func (c *call) mode(a arg) string {
+	if a.value != nil {
+		c.fail(a.at, "%s wants a mode, not %s", c.parsed.word.Name, a.value.kind())
+		return ""
+	}
+	if _, err := compose.ParseMode(a.text); err != nil {
+		c.fail(a.at, "%s: %v", c.parsed.word.Name, err)
+	}
+	return a.text
+}
+
 // time reads a time, in seconds since 1970.
 func (c *call) time(a arg) int64 {
 	t, err := parseTime(a.text)
 	if err != nil || a.value != nil {
-		c.fail(a.at, "%s: %s is no time: want seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, quote(clip(a.text)))
+		c.fail(a.at, "%s: %s is no time: want whole seconds since 1970 or a date such as 2006-01-02T15:04:05Z", c.parsed.word.Name, quote(clip(a.text)))
 	}
 	return t
 }
 
+// parseTime reads a time without fractions of a second.
 func parseTime(s string) (int64, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.Parse(layout, s); err == nil && t.Nanosecond() == 0 {
 			return t.Unix(), nil
 		}
 	}

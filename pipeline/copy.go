@@ -59,7 +59,7 @@ func copyFlags() []Flag {
 	return []Flag{
 		{Name: "owner", Arg: "USER[:GROUP]", Help: "names are looked up in the destination"},
 		{Name: "mode", Arg: "MODE", Help: "octal, or symbolic such as u+rwX"},
-		{Name: "time", Arg: "TIME", Help: "seconds since 1970, or a date such as 2006-01-02T15:04:05Z"},
+		{Name: "time", Arg: "TIME", Help: "whole seconds since 1970, or a date such as 2006-01-02T15:04:05Z"},
 		{Name: "overlay", Help: "follow no symlink of the destination; a directory replaces one"},
 		{Name: "no-overlay", Help: "follow them, where the default was set to overlay"},
 		{Name: "existing", Arg: "HOW", OneOf: []string{"merge", "replace", "forbid"}, Help: "merge (the default), replace (the directory is emptied first) or forbid"},

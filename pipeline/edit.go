@@ -21,8 +21,9 @@ func editWords() []Word {
 		Example: "from busybox | with-hardlink /bin/busybox /bin/vi | export oci:out",
 		min:     2, max: 2, label: 2, run: runWithHardlink,
 	}, {
-		Name: "with-mode", Args: "MODE PATH...", Short: "change modes, of all below the paths too, as chmod does",
-		Long:    "MODE is octal, or symbolic such as u+rwX. PATH may have wildcards. No file is copied.",
+		Name: "with-mode", Args: "MODE PATH...", Short: "change modes, of all below the paths too",
+		Long: "MODE is octal, which sets all twelve bits, or symbolic such as u+rwX, as chmod has it.\n" +
+			"PATH may have wildcards. No file is copied.",
 		Flags:   shallow,
 		Example: "from debian:12 | with-mode go-w /opt '/etc/*.conf' | export oci:out",
 		min:     2, max: -1, label: -1, run: runWithMode,
@@ -34,7 +35,7 @@ func editWords() []Word {
 		min:     2, max: -1, label: -1, run: runWithOwner,
 	}, {
 		Name: "with-time", Args: "TIME PATH...", Short: "change times of modification, of all below the paths too",
-		Long:    "TIME is seconds since 1970, or a date such as 2006-01-02T15:04:05Z.",
+		Long:    "TIME is whole seconds since 1970, or a date such as 2006-01-02T15:04:05Z.",
 		Flags:   shallow,
 		Example: "from debian:12 | with-time 2024-01-01 / | export oci:out",
 		min:     2, max: -1, label: -1, run: runWithTime,
@@ -73,7 +74,7 @@ func runWithHardlink(_ context.Context, c *call) (value, error) {
 }
 
 func runWithMode(_ context.Context, c *call) (value, error) {
-	mode, paths, o := c.text(0), c.texts(1), c.attrOptions()
+	mode, paths, o := c.mode(c.args[0]), c.texts(1), c.attrOptions()
 	return c.change(func(d inlay.Directory) inlay.Directory { return d.WithMode(mode, paths, o) })
 }
 

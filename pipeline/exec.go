@@ -20,11 +20,11 @@ func execWords() []Word {
 			"a shell: write `with-exec -- sh -c '...'` for one.",
 		Flags: []Flag{
 			{Name: "no-network", Help: "the process reaches only itself"},
-			{Name: "stdin", Arg: "TEXT|@FILE", Help: "what the process can read: text, or what a file of this machine holds"},
+			{Name: "stdin", Arg: "TEXT|@FILE", Empty: true, Help: "what the process can read: text, or what a file of this machine holds"},
 			{Name: "expect", Arg: "CODE", Many: true, Help: "an exit code that is no failure"},
 			{Name: "use-entrypoint", Help: "put the image's entrypoint before ARGS"},
 			{Name: "env", Arg: "NAME=VALUE", Many: true, Help: "a variable of this process alone"},
-			{Name: "again", Arg: "ANYTHING", Help: "a value not given before makes the process run again"},
+			{Name: "again", Arg: "ANYTHING", Empty: true, Help: "a value not given before makes the process run again"},
 		},
 		Example: "from debian:12 | with-exec -- sh -c 'ls /bin/ | wc -l' | stdout",
 		max:     -1, rest: true, label: -1, on: isSystem, run: runWithExec,

@@ -51,6 +51,7 @@ type Flag struct {
 	Help  string
 	Many  bool     // may be given more than once
 	OneOf []string // the only values; nil for any
+	Empty bool     // the value may be empty
 }
 
 // Usage gives the word with its flags and arguments, on one line.

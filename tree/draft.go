@@ -314,6 +314,58 @@ func (d *Draft) Base() (t Tree, pristine bool) {
 	return d.base, len(d.names) == 0 && d.fill.Len() == 0
 }
 
+// Count gives how many entries are below the directory as it is now. It costs what
+// was edited.
+func (d *Draft) Count(ctx context.Context) (int64, error) {
+	n := d.base.Count()
+	if d.fill.Len() > 0 {
+		n += d.fill.Count()
+		for c, err := range d.base.All(ctx) {
+			if err != nil {
+				return 0, err
+			}
+			hidden, ok, err := d.fill.Get(ctx, c.Name)
+			if err != nil {
+				return 0, err
+			}
+			if ok {
+				n -= entries(hidden)
+			}
+		}
+	}
+	for name, c := range d.names {
+		was, ok, err := d.base.Get(ctx, name)
+		if !ok && err == nil {
+			was, ok, err = d.fill.Get(ctx, name)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			n -= entries(was)
+		}
+		switch {
+		case c.dir != nil:
+			below, err := c.dir.Count(ctx)
+			if err != nil {
+				return 0, err
+			}
+			n += 1 + below
+		case c.entry != nil:
+			n += entries(c.entry)
+		}
+	}
+	return n, nil
+}
+
+// entries is how many entries something is: 1, and those below a directory.
+func entries(e Entry) int64 {
+	if t, ok := e.(Tree); ok {
+		return 1 + t.Count()
+	}
+	return 1
+}
+
 // Now gives the tree that editing started from with the attributes as they are
 // now.
 func (d *Draft) Now() Tree { return d.base.With(d.attr) }

@@ -19,8 +19,8 @@ func (a *app) gcCommand() *cobra.Command {
 		Use:   "gc [--keep-bytes SIZE] [--keep-runs N] [--keep-logs SIZE] [--all] [--dry-run]",
 		Short: "remove what nothing needs",
 		Long: "Remove what no name, no result, no run and no running command needs. Without options\n" +
-			"all results and runs are kept; the options say how many. Other commands can work\n" +
-			"meanwhile.",
+			"all results are kept, and the last 100 runs with up to 1 GiB of logs; the options say\n" +
+			"how many. Other commands can work meanwhile.",
 		Example: `  inlay gc
   inlay gc --keep-bytes 20G --keep-runs 100
   inlay gc --all`,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
@@ -112,7 +111,7 @@ func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 
 // watched tells whether a person is at both ends.
 func (a *app) watched() bool {
-	return progress.IsTerminal(a.stdin) && progress.IsTerminal(a.stdout)
+	return embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}.Terminal()
 }
 
 // stand opens the process in a tree, and says how it ended.

@@ -225,3 +225,20 @@ func TestAFailureOpensAShell(t *testing.T) {
 	screen.line("exit")
 	screen.waitFor("\ncode 127\n")
 }
+
+func TestNobodyIsThrownOutBecauseAnotherStepFailed(t *testing.T) {
+	s := newSessions(t)
+	screen := newScreen(t, s.env...)
+	screen.begin("inlay do 'from box | with-exec -- sh -c \"sleep 1; echo much; exit 5\" | with-directory /d $(from box | terminal)'; echo code $?")
+	screen.waitFor("/ #")
+	screen.line("sleep 3; echo I am here")
+	screen.waitFor("\nI am here\n")
+	screen.line("exit")
+	seen := screen.waitFor("\ncode 5\n")
+	_, after, _ := strings.Cut(seen, "\nI am here\n")
+	for _, want := range []string{"terminal: exited with code 0 after ", "\u2502 much\n", "exit 5': exited with code 5\n"} {
+		if !strings.Contains(after, want) {
+			t.Errorf("%q was to be said afterwards:\n%s", want, seen)
+		}
+	}
+}

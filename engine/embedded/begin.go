@@ -43,7 +43,9 @@ func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	if err := n.Check(); err != nil {
 		return engine.Result{}, err
 	}
-	e := &run{root: n, history: r.history, engine: r.Engine, events: newEvents(s)}
+	e := &run{root: n, history: r.history, engine: r.Engine, events: newEvents(s), onStop: func(f func(error)) func() bool {
+		return context.AfterFunc(ctx, func() { f(context.Cause(ctx)) })
+	}}
 	r.once.Do(func() { r.notes, r.err = r.record(ctx, r.asked, n, e.events) })
 	if r.err != nil {
 		return engine.Result{}, r.err

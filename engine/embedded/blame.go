@@ -43,7 +43,8 @@ func (x *exec) changes() []change {
 // goesOn tells whether an op changes the tree of its first input.
 func goesOn(op graph.Op) bool {
 	switch op.(type) {
-	case graph.Copy, graph.NewFile, graph.NewDirectory, graph.Symlink, graph.Remove, graph.Merge, graph.Configure, graph.Exec, graph.Terminal:
+	case graph.Copy, graph.NewFile, graph.NewDirectory, graph.Symlink, graph.Remove, graph.Merge, graph.Configure, graph.Exec, graph.Terminal,
+		graph.Rename, graph.Hardlink, graph.SetAttr:
 		return true
 	}
 	return false
@@ -230,6 +231,9 @@ func (x *exec) whoPut(ctx context.Context, at string) (blame, error) {
 		case ok1 && ok2 && a.Content == z.Content && a.Attributes.Mode&0o111 != 0 && z.Attributes.Mode&0o111 == 0:
 			b.text = c.node.Call() + " took it away"
 			b.hint = "set it again (chmod +x)"
+			if _, ok := c.node.Op().(graph.SetAttr); ok {
+				b.hint = "name other paths there, or a mode that keeps it"
+			}
 			return b, nil
 		case was.Kind() != now.Kind():
 			b.text = fmt.Sprintf("%s put it there, where %s was", c.node.Call(), kindOf(was))

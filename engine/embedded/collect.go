@@ -14,9 +14,17 @@ import (
 
 // Collect removes from the store what nobody names or uses, and what killed
 // processes left: mounts, state, secrets in memory. Others can work meanwhile.
+// Limits of runs that o does not have are those of the engine's [Options].
 func (e *Engine) Collect(ctx context.Context, o store.GCOptions) (store.GCReport, error) {
 	if err := e.sweep(ctx); err != nil {
 		return store.GCReport{}, err
+	}
+	keep := e.keepRuns()
+	if o.KeepRuns == 0 {
+		o.KeepRuns = keep.KeepRuns
+	}
+	if o.KeepLogs == 0 {
+		o.KeepLogs = keep.KeepLogs
 	}
 	r, err := e.store.GC(ctx, o)
 	if err == nil && o.KeepBytes < 0 { // nothing is to be kept that is not named

@@ -31,12 +31,12 @@ func (s *step) host(ctx context.Context, op graph.Host) (engine.Result, error) {
 	var t tree.Tree
 	var stats capture.Stats
 	if op.File {
-		var f tree.File
-		if f, stats, err = capture.File(ctx, op.Path, bodies{e, sv.ingest}, o); err != nil {
+		var one tree.Entry
+		if one, stats, err = s.hostFile(ctx, op, bodies{e, sv.ingest}, o); err != nil {
 			return engine.Result{}, err
 		}
 		d := tree.NewDraft(tree.Empty())
-		d.Put(filepath.Base(op.Path), f)
+		d.Put(filepath.Base(op.Path), one)
 		t, err = d.Tree(ctx)
 	} else {
 		t, stats, err = capture.Directory(ctx, op.Path, bodies{e, sv.ingest}, o)
@@ -58,4 +58,14 @@ func (s *step) readFiles(stats capture.Stats) {
 	if stats.ReadFiles > 0 {
 		s.uncached(engine.FilesChanged, "%d of %d files were read, as they are new or changed of late", stats.ReadFiles, stats.Files)
 	}
+}
+
+// hostFile reads a file of this machine, or the symlink that it is.
+func (s *step) hostFile(ctx context.Context, op graph.Host, sink capture.Sink, o capture.Options) (tree.Entry, capture.Stats, error) {
+	if op.KeepLink {
+		if l, ok, err := capture.Symlink(op.Path, o); ok || err != nil {
+			return l, capture.Stats{}, err
+		}
+	}
+	return capture.File(ctx, op.Path, sink, o)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ type notes struct {
 
 // settle is how long a change waits for others, so that they are written at once.
 // It is part of the time that passes before others see it.
-const settle = 20 * time.Millisecond
+const settle = 40 * time.Millisecond
 
 // record begins to write down a run; nil if it is not to be remembered. That it
 // cannot be is told, and no reason not to carry it out.
@@ -270,21 +271,30 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 	return ns.run.PutSteps(ctx, steps)
 }
 
-// trimRuns forgets runs beyond the limits, if it may be worth to look.
+// trimRuns forgets runs beyond the limits: after a run with large logs, and
+// otherwise now and then, as looking takes longer than many a run.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
-	o := store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
+	const few, slack, often = 20, 10, 8
+	o := e.keepRuns()
+	ns.mu.Lock()
+	large := ns.logged > 1<<20
+	ns.mu.Unlock()
+	if !large && o.KeepRuns >= few && rand.IntN(often) > 0 {
+		return nil
+	}
 	n, err := e.store.CountRuns(ctx)
 	if err != nil {
 		return err
 	}
-	const slack, often = 10, 10
-	ns.mu.Lock()
-	large := ns.logged > 1<<20
-	ns.mu.Unlock()
 	if o.KeepRuns > 0 && n > o.KeepRuns+min(slack, o.KeepRuns/10) || o.KeepLogs > 0 && (large || n%often == 0) {
 		_, err = e.store.TrimRuns(ctx, o)
 	}
 	return err
+}
+
+// keepRuns gives the limits of runs.
+func (e *Engine) keepRuns() store.GCOptions {
+	return store.GCOptions{KeepRuns: limitOf(e.options.KeepRuns, 100), KeepLogs: limitOf(e.options.KeepLogs, 1<<30)}
 }
 
 // limitOf gives a limit as the store has it, for which 0 is none.

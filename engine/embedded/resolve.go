@@ -32,6 +32,10 @@ type run struct {
 	engine *Engine
 	events *events
 	failed error // of the first step that failed
+
+	// onStop has f called when who asked for the resolution does not want it any
+	// more, with the cause; not when a step failed.
+	onStop func(f func(cause error)) (stop func() bool)
 }
 
 // history is what the resolutions of a run have in common.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/inlaybuild/inlay/compose"
@@ -31,8 +29,8 @@ type Session struct {
 	// Args is what is run. None stand for the shell of the user, if the tree has
 	// it, or /bin/sh.
 	Args []string
-	// Lend shows a static busybox of this machine at [Lent]: see [ErrNoBusybox].
-	// Without Args its shell is run.
+	// Lend shows a static busybox of this machine at [Lent]. Without Args its shell
+	// is run.
 	Lend bool
 	// Streams are what the process reads and writes.
 	Streams Streams
@@ -40,15 +38,6 @@ type Session struct {
 	Keep string
 	// Unwatched tells that nobody will ask what has changed.
 	Unwatched bool
-}
-
-// Streams are what a process reads and writes. When Stdin and Stdout are a
-// terminal the process gets one of its own, and everything that is typed; else
-// pipes.
-type Streams struct {
-	Stdin, Stdout, Stderr *os.File // nil: none
-	// Signals are passed on to the process. Nil has none.
-	Signals <-chan syscall.Signal
 }
 
 // Enter runs the process of a session, and gives what it left. Nothing is taken
@@ -61,6 +50,9 @@ func (e *Engine) Enter(ctx context.Context, s Session) (engine.Left, error) {
 	if s.Keep != "" {
 		if err := CheckName(s.Keep); err != nil {
 			return engine.Left{}, err
+		}
+		if e.store.ReadOnly() {
+			return engine.Left{}, fmt.Errorf("%s cannot be kept: the store %s cannot be written", s.Keep, e.store.Dir())
 		}
 	}
 	step := &step{

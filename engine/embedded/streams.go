@@ -4,10 +4,26 @@ import (
 	"context"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/inlaybuild/inlay/internal/runtime"
 	"github.com/inlaybuild/inlay/internal/terminal"
 )
+
+// Streams are what a process reads and writes. When Stdin and Stdout are a
+// terminal the process gets one of its own, and everything that is typed; else
+// pipes.
+type Streams struct {
+	Stdin, Stdout, Stderr *os.File // nil: none
+	// Signals are passed on to the process. Nil has none.
+	Signals <-chan syscall.Signal
+}
+
+// Terminal tells whether a person is at both ends.
+func (s Streams) Terminal() bool {
+	_, ok := terminal.Of(s.Stdin, s.Stdout)
+	return ok
+}
 
 // run runs a process with these streams.
 func (s Streams) run(ctx context.Context, c runtime.Config, p runtime.Process) (exit runtime.Exit, err error) {

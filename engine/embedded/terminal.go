@@ -6,7 +6,6 @@ import (
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
-	"github.com/inlaybuild/inlay/internal/terminal"
 )
 
 // terminals is the person's terminal, which one step has at a time.
@@ -50,7 +49,7 @@ func (s *step) terminal(ctx context.Context, op graph.Terminal, in []engine.Resu
 // open opens the terminal in a tree, and tells of it before and after.
 func (s *step) open(ctx context.Context, op graph.Terminal, in []engine.Result) (left engine.Left, err error) {
 	streams := s.engine().options.Terminal
-	if _, ok := terminal.Of(streams.Stdin, streams.Stdout); !ok {
+	if !streams.Terminal() {
 		return left, engine.ErrNoTerminal
 	}
 	x := &exec{step: s, in: in, op: graph.Exec{
@@ -67,6 +66,9 @@ func (s *step) open(ctx context.Context, op graph.Terminal, in []engine.Result) 
 		return left, err
 	}
 	s.event(engine.TerminalOpened{Step: s.number, Args: x.spec.Args})
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // nobody is thrown out because another step failed
+	defer cancel(nil)
+	defer s.run.onStop(cancel)()
 	left, err = x.enter(ctx, Session{Lend: op.Lend, Streams: streams})
 	left.Kept = op.Keep
 	s.event(engine.TerminalClosed{Step: s.number, Left: left})

@@ -47,7 +47,10 @@ func TestTheStepThatTookAProgramAwayIsNamed(t *testing.T) {
 		"below a merge":      {graph.New(graph.Merge{}, "merge", gone, on(graph.New(graph.Scratch{}, "s"), graph.NewFile{Path: "/x"}, "x")), "remove the shell", ""},
 		"an exec":            {script(t, graph.Exec{}, "busybox rm /bin/sh"), "WithExec()", "removed /usr/bin/sh"},
 		"a diff that is put": {graph.New(graph.Merge{}, "changes", root, graph.New(graph.Diff{}, "diff", root, gone)), "changes", "removed /usr/bin/sh"},
-		"none: a part":       {on(on(gone, graph.NewDirectory{Path: "/sub"}, "d"), graph.Sub{Path: "/sub"}, "sub"), "", ""},
+		"before edits": {on(on(on(gone, graph.SetAttr{Mode: "0644", Paths: []string{"/etc"}}, "m"),
+			graph.Rename{From: "/etc", To: "/etc2"}, "r"), graph.Hardlink{Target: "/bin/busybox", Path: "/x"}, "h"), "remove the shell", ""},
+		"a rename":     {on(root, graph.Rename{From: "/usr/bin/sh", To: "/usr/bin/shell"}, "rename"), "rename", "removed /usr/bin/sh"},
+		"none: a part": {on(on(gone, graph.NewDirectory{Path: "/sub"}, "d"), graph.Sub{Path: "/sub"}, "sub"), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fail := notStarted(t, e, on(c.node, shell, "exec"))
@@ -78,6 +81,8 @@ func TestTheStepThatPutAProgramIsNamed(t *testing.T) {
 		"not a program":    {file("0755", "\x01\x02"), "not-a-program", 126, "put it"},
 		"DOS line endings": {file("0755", "#!/bin/sh\r\n"), "dos-line", 127, "put it"},
 		"its x bit went":   {on(file("0755", "#!/bin/sh\n"), graph.Exec{Args: []string{"/bin/busybox", "chmod", "-x", "/run"}}, "chmod"), "not-executable", 126, "chmod"},
+		"its mode was set": {on(file("0755", "#!/bin/sh\n"), graph.SetAttr{Mode: "a-x", Paths: []string{"/run"}}, "mode"), "not-executable", 126, "mode"},
+		"before its owner": {on(file("0644", "#!/bin/sh\n"), graph.SetAttr{Owner: "0:0", Paths: []string{"/bin"}}, "own"), "not-executable", 126, "put it"},
 		"put again": {on(file("0644", "1"), graph.NewFile{Path: "/run", Content: []byte("2")}, "put 2"), "not-executable",
 			126, "put 2"},
 	} {

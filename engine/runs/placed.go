@@ -31,6 +31,7 @@ type placementJSON struct {
 	Kind   tree.Kind       `json:",omitempty"`
 	Count  int64           `json:",omitempty"`
 	Was    tree.Kind       `json:",omitempty"`
+	Gone   int64           `json:",omitempty"`
 	Mount  graph.MountKind `json:",omitempty"`
 }
 
@@ -40,7 +41,7 @@ func (p Placed) MarshalJSON() ([]byte, error) {
 	for i, q := range p.List {
 		j := placementJSON{
 			Action: q.Action, Root: q.Root, Asked: name(q.Asked), From: name(q.From), To: name(q.To),
-			Kind: q.Kind, Count: q.Count, Was: q.Was, Mount: q.Mount,
+			Kind: q.Kind, Count: q.Count, Was: q.Was, Gone: q.Gone, Mount: q.Mount,
 		}
 		for _, h := range q.Hops {
 			j.Hops = append(j.Hops, [2]name{name(h.Path), name(h.Target)})
@@ -60,7 +61,7 @@ func (p *Placed) UnmarshalJSON(b []byte) error {
 	for i, j := range in.List {
 		q := engine.Placement{
 			Action: j.Action, Root: j.Root, Asked: string(j.Asked), From: string(j.From), To: string(j.To),
-			Kind: j.Kind, Count: j.Count, Was: j.Was, Mount: j.Mount,
+			Kind: j.Kind, Count: j.Count, Was: j.Was, Gone: j.Gone, Mount: j.Mount,
 		}
 		for _, h := range j.Hops {
 			q.Hops = append(q.Hops, tree.Hop{Path: string(h[0]), Target: string(h[1])})

@@ -3,6 +3,9 @@
 //
 //   - [RunRecord] and [StepRecord] are the bodies of runs and steps in the store.
 //   - [Find] finds a run or a step by what people write: "last", "last@3".
+//   - [List] lists runs; [OpenLog] reads what the process of a step said, also while
+//     it says it.
+//   - [Measure] tells which step brought what takes the space of a tree.
 //   - [Explain] tells of a run what each step did, in numbers and places.
 //
 // A run is one execution of a graph, a step a node of it. People count the steps

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
@@ -21,6 +22,30 @@ func File(ctx context.Context, path string, sink Sink, o Options) (tree.File, St
 	}
 	w.count.entries.Add(1)
 	return f, w.count.end(), nil
+}
+
+// Symlink captures the symlink at path on the host; ok is false if something else
+// is there. Of the options Owner counts.
+func Symlink(path string, o Options) (l tree.Symlink, ok bool, err error) {
+	w := &walk{root: path, o: o}
+	fd, err := openat(unix.AT_FDCWD, filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
+	if err != nil {
+		return l, false, pathError("capture", path, err)
+	}
+	d := newOpenDir(fd)
+	defer d.release()
+	var st unix.Statx_t
+	if err := statx(d.fd, filepath.Base(path), &st); err != nil {
+		return l, false, pathError("capture", path, err)
+	}
+	if kindOf(&st) != unix.S_IFLNK {
+		return l, false, nil
+	}
+	e, err := w.once(context.Background(), newWorker(), d, filepath.Base(path), &st, nil)
+	if err != nil {
+		return l, false, pathError("capture", path, err)
+	}
+	return e.(tree.Symlink), true, nil
 }
 
 // only captures the root of the walk as a file.

@@ -44,14 +44,20 @@ func (c *copier) copy(given []string, to string) {
 	}
 	if c.Existing == compose.ExistingReplace && slices.ContainsFunc(at, c.src.isDir) {
 		if dir, ok := c.leadsToDir(to); ok && !c.Overlay {
-			c.empty(dir)
+			c.clear(dir)
 		} else if c.Overlay && c.isDir(clean(to)) {
-			c.empty(clean(to))
+			c.clear(clean(to))
 		}
 	}
 	for n, p := range at {
 		c.one(p, path.Base(clean(from[n])), to, len(given) > 1 || len(from) > 1)
 	}
+}
+
+// clear empties a directory of the destination.
+func (c *copier) clear(dir string) {
+	c.lose(dir, tree.KindDirectory)
+	c.empty(dir)
 }
 
 // one copies what the source has at a path, which is called name.
@@ -92,12 +98,9 @@ func (c *copier) parents(p string) {
 // set makes p stand for n; what stood there is gone with all that it held.
 func (c *copier) set(p string, n *treetest.Item) {
 	need(!slices.ContainsFunc(c.into, func(dir string) bool { return within(dir, p) }), treetest.Refused)
-	if was := c.FS[p]; was != nil {
+	if c.FS[p] != nil {
 		c.out.Forbidden = append(c.out.Forbidden, p)
-		if was.Kind != n.Kind {
-			gone := int64(1 + len(c.below(p)))
-			c.out.Replaced = append(c.out.Replaced, compose.Replacement{Path: p, Was: was.Kind, Now: n.Kind, Entries: gone})
-		}
+		c.lose(p, n.Kind)
 	}
 	c.remove(p)
 	c.FS[p] = n

@@ -14,9 +14,9 @@ func (f FS) removeAll(patterns []string) {
 	for _, p := range patterns {
 		for _, q := range was.expand(p) {
 			at := ""
-			why := try(func() { at = f.resolve(q, false) })
+			why := try(func() { at = was.resolve(q, false) })
 			need(why == "" || why == treetest.Missing || why == treetest.NotDir, why)
-			if why == "" && f[at] != nil {
+			if why == "" {
 				need(at != "/", treetest.Refused)
 				f.remove(at)
 			}
@@ -67,7 +67,8 @@ func (c *copier) setAttr(paths []string, shallow bool) {
 	inodes := map[*treetest.Item]bool{}
 	for _, p := range paths {
 		for _, q := range c.expand(p) {
-			at := c.resolve(q, !isPattern(p)) // what a pattern finds is not followed
+			_, plain := treetest.Plain(p)
+			at := c.resolve(q, plain) // what a pattern finds is not followed
 			need(c.FS[at] != nil, treetest.Missing)
 			inodes[c.FS[at]] = true
 			for _, q := range c.below(at) {

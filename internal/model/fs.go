@@ -145,14 +145,12 @@ func (f FS) leadsToDir(p string) (at string, ok bool) {
 	return at, why == "" && f.isDir(at)
 }
 
-func isPattern(p string) bool { return strings.ContainsAny(p, `*?[`) }
-
 // expand gives the paths that a path or a pattern stands for.
 func (f FS) expand(p string) []string {
-	if isPattern(p) {
-		return f.glob(p)
+	if itself, ok := treetest.Plain(p); ok {
+		return []string{itself}
 	}
-	return []string{p}
+	return f.glob(p)
 }
 
 // glob gives the paths that match a pattern, in bytewise order. Symlinks are
@@ -163,8 +161,12 @@ func (f FS) glob(pattern string) []string {
 		_, err := path.Match(n, "")
 		need(err == nil, treetest.Refused)
 	}
-	for len(names) > 1 && !strings.ContainsAny(names[0], `*?[\`) {
-		at, names = path.Join(at, names[0]), names[1:]
+	for len(names) > 1 {
+		name, ok := treetest.Itself(names[0])
+		if !ok {
+			break
+		}
+		at, names = path.Join(at, name), names[1:]
 	}
 	found := map[string]bool{}
 	if dir, ok := f.leadsToDir(at); ok {

@@ -75,11 +75,11 @@ func (c *explainer) directory(dir, name string, no *fault) (*badDirectory, error
 	case bad != nil && bad.errno == syscall.ENOENT && len(bad.hops) == 0:
 		return &badDirectory{path: dir}, nil
 	case bad != nil:
-		return &badDirectory{dir, bad.words(dir)}, nil
+		return &badDirectory{dir, "leads nowhere: " + bad.words(dir)}, nil
 	case at.entry.Kind() != tree.KindDirectory:
 		return &badDirectory{dir, "is a " + at.entry.Kind().String()}, nil
 	case no.errno == syscall.ENOENT && len(no.hops) > 0 && no.at != join(at.path, name):
-		return &badDirectory{join(dir, name), no.words(join(dir, name))}, nil
+		return &badDirectory{join(dir, name), "leads nowhere: " + no.words(join(dir, name))}, nil
 	case no.errno == syscall.EACCES && no.at == at.path:
 		return &badDirectory{dir, "cannot be searched by this user"}, nil
 	}

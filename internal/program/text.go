@@ -180,7 +180,7 @@ func (c *explainer) sayNotInPath(name string, bad []badDirectory) *Why {
 		if b.why == "" {
 			missing = append(missing, quoted(b.path))
 		} else {
-			others = append(others, "; "+quoted(b.path)+" leads nowhere: "+b.why)
+			others = append(others, "; "+quoted(b.path)+" "+b.why)
 		}
 	}
 	if len(missing) == 1 {

@@ -45,7 +45,7 @@ func newSpec(p *Process, etc map[string]string, cgroup string) (*specs.Spec, err
 		Mounts: mounts,
 		Linux: &specs.Linux{
 			Namespaces:    namespaces(p, cgroup != ""),
-			MaskedPaths:   maskedPaths(),
+			MaskedPaths:   maskedPaths(p),
 			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
 			CgroupsPath:   cgroup,
 			Resources:     resources(p.Limits),
@@ -118,12 +118,16 @@ func (set capabilitySet) of(uid uint32) *specs.LinuxCapabilities {
 
 // maskedPaths are moby's: what the kernel shows of the host there is nobody's
 // business.
-func maskedPaths() []string {
-	paths := []string{
+func maskedPaths(p *Process) []string {
+	var paths []string
+	if p.Ordinary { // then this is inlay-runc
+		paths = append(paths, "/proc/1")
+	}
+	paths = append(paths,
 		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
 		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
 		"/sys/devices/virtual/powercap", "/sys/firmware",
-	}
+	)
 	for cpu := range runtime.NumCPU() {
 		path := "/sys/devices/system/cpu/cpu" + strconv.Itoa(cpu) + "/thermal_throttle"
 		if _, err := os.Stat(path); err == nil {

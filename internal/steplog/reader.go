@@ -215,6 +215,7 @@ func (r *Reader) record() (rec Record, ok bool, err error) {
 		return rec, false, nil
 	}
 	b := r.buf[r.at:]
+	growing := len(r.buf) < cap(r.buf)
 	rec.Stream = Stream(b[0])
 	damaged := func(what string) (Record, bool, error) {
 		return Record{}, false, fmt.Errorf("%w: %s at byte %d of block %d", ErrDamaged, what, r.at, r.block)
@@ -224,11 +225,17 @@ func (r *Reader) record() (rec Record, ok bool, err error) {
 	}
 	b = b[1:]
 	delay, n := binary.Uvarint(b)
+	if n == 0 && growing {
+		return Record{}, false, nil
+	}
 	if n <= 0 || delay > math.MaxInt64 || r.time > math.MaxInt64-int64(delay) {
 		return damaged("a wrong time")
 	}
 	b = b[n:]
 	size, m := binary.Uvarint(b)
+	if growing && (m == 0 || m > 0 && size <= uint64(r.layout.size) && size > uint64(len(b)-m)) {
+		return Record{}, false, nil // a part of it
+	}
 	if m <= 0 || size == 0 || size > uint64(len(b)-m) {
 		return damaged("a record of a wrong size")
 	}

@@ -14,7 +14,7 @@
 //
 //	log    = header block*
 //	header = "inlay log 1\n" size:uint32 head:uint32 ring:uint32
-//	block  = number:uint64 time:int64 stdout:uint64 stderr:uint64 record* 0
+//	block  = number:uint64 time:int64 stdout:uint64 stderr:uint64 record* [0]
 //	record = stream:byte delay:uvarint length:uvarint data
 //
 // All blocks but the last one have a place of size bytes. Block n, counted from
@@ -27,10 +27,11 @@
 // missed. Stream is 1 for standard output and 2 for standard error; 0, or the end
 // of the file, ends a block's records.
 //
-// A record is written behind the 0 that it will replace, followed by the next 0,
-// and then its stream over the first 0. Of a block that is written over the
-// number becomes 0 first, and is set last. So who reads in between sees whole
-// records, and no others.
+// While the file grows, a record is one write at its end; one of which a part is
+// there is not there yet. Where blocks are written over, a record is written
+// behind the 0 that it will replace, followed by the next 0, and then its stream
+// over the first 0. Of a block that is written over the number becomes 0 first,
+// and is set last. So who reads in between sees whole records, and no others.
 package steplog
 
 import (

@@ -99,7 +99,7 @@ func TestGolden(t *testing.T) {
 		"0100000000000000" + "40423936fe9c9717" + "0000000000000000" + "0000000000000000" + // block
 		"01" + "c0843d" + "04" + "6f75740a" +
 		"02" + "c0843d" + "04" + "00657272" +
-		"01" + "c0843d" + "06" + "6e6f20656e64" + "00"
+		"01" + "c0843d" + "06" + "6e6f20656e64"
 	if got := hex.EncodeToString(m.b); got != want {
 		t.Errorf("the log is\n%s, want\n%s", got, want)
 	}
@@ -229,6 +229,30 @@ func TestReadersBesideAWriter(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// However much of the last write is there, as after a kill or while it is being
+// written, the records before it are read, and it is not.
+func TestAPartOfARecordIsNotThereYet(t *testing.T) {
+	m := &memory{}
+	w := writer(t, m, 0)
+	for range 3 {
+		if err := w.Write(steplog.Stdout, bytes.Repeat([]byte("x"), 200)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const record = 1 + 3 + 2 + 200
+	for cut := range record {
+		part := &memory{b: m.b[:len(m.b)-record+cut]}
+		r := steplog.NewReader(part)
+		if out, _ := all(t, r); len(out[1]) != 400 {
+			t.Fatalf("with %d bytes of the last record: %d", cut, len(out[1]))
+		}
+		part.b = m.b
+		if out, _ := all(t, r); len(out[1]) != 200 {
+			t.Fatalf("when it came behind %d bytes: %d", cut, len(out[1]))
+		}
+	}
 }
 
 func TestWhatIsNoLogIsRefused(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,6 +107,24 @@ func (c Case) From() (from []string, to string) {
 	}
 	n := len(c.Args) - 1
 	return c.Args[:n], c.Args[n]
+}
+
+// escaped is a character of a pattern that stands for itself.
+var escaped = regexp.MustCompile(`(?s)\\([^/])`)
+
+// Plain gives the path that a pattern stands for alone; ok is false if it is to be
+// matched.
+func Plain(p string) (itself string, ok bool) {
+	if !strings.ContainsAny(p, "*?[") {
+		return p, true
+	}
+	return Itself(p)
+}
+
+// Itself gives what a pattern, or a name of one, matches alone; ok is false if it
+// may match something else.
+func Itself(pattern string) (text string, ok bool) {
+	return escaped.ReplaceAllString(pattern, "$1"), !strings.ContainsAny(escaped.ReplaceAllString(pattern, ""), `*?[\`)
 }
 
 // Run carries the case out by compose, and gives the tree as well.

@@ -34,8 +34,9 @@ func newJob(c treetest.Case) (job, error) {
 	from, to := c.From()
 	j.to = to
 	for _, p := range from {
-		found := []string{p}
-		if strings.ContainsAny(p, `*?[`) {
+		itself, ok := treetest.Plain(p)
+		found := []string{itself}
+		if !ok {
 			if found, err = compose.Glob(context.Background(), src, p); err != nil {
 				return j, err
 			}

@@ -19,8 +19,9 @@ type Placement struct {
 	To     Bytes  `json:"to"`
 	Hops   []Hop  `json:"hops,omitempty"` // the symlinks that led from asked to to
 	Kind   string `json:"kind,omitempty"`
-	Count  int64  `json:"entries,omitempty"` // below it, that came, or went
+	Count  int64  `json:"entries,omitempty"` // below it, that came
 	Was    string `json:"was,omitempty"`     // the kind of what stood there
+	Gone   int64  `json:"gone,omitempty"`    // entries that went: that, and those below it
 	Mount  string `json:"mount,omitempty"`
 }
 
@@ -36,7 +37,7 @@ func PlacementsOf(list []engine.Placement) []Placement {
 	for i, p := range list {
 		out[i] = Placement{
 			Action: string(p.Action), Root: p.Root, Asked: Bytes(p.Asked), From: Bytes(p.From), To: Bytes(p.To),
-			Count: p.Count, Mount: string(p.Mount),
+			Count: p.Count, Gone: p.Gone, Mount: string(p.Mount),
 		}
 		if p.Kind != 0 {
 			out[i].Kind = p.Kind.String()
@@ -64,9 +65,9 @@ func Placed(p engine.Placement, name func(string) string) string {
 	case engine.Mounted:
 		text = where + ", " + mount(p, name)
 	case compose.Clear:
-		text = where + ", emptied of " + Entries(p.Count)
+		text = where + ", emptied of " + Entries(p.Gone)
 	case compose.Take:
-		text = where + ", taken away" + with(p.Count)
+		text = where + ", taken away" + with(p.Gone-1)
 	case compose.MakeDirectory:
 		text = where + "/, made on the way"
 	case compose.MergeInto:
@@ -80,7 +81,7 @@ func Placed(p engine.Placement, name func(string) string) string {
 		text = where + with(p.Count)
 	}
 	if p.Was != 0 && p.Action != compose.Take {
-		text += ", in place of a " + p.Was.String()
+		text += ", in place of a " + p.Was.String() + with(p.Gone-1)
 	}
 	if len(p.Hops) > 0 {
 		text += ", because " + because(p.Hops, name)
@@ -97,7 +98,7 @@ func slash(p string) string {
 }
 
 func with(entries int64) string {
-	if entries == 0 {
+	if entries <= 0 {
 		return ""
 	}
 	return " with " + Entries(entries)
