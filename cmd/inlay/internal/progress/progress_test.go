@@ -35,14 +35,14 @@ func (c *clock) move(d time.Duration) {
 }
 
 var story = []engine.Event{
-	engine.StepStarted{Step: 0, Op: "from", Call: "from a"},
-	engine.StepEnded{Step: 0, Cached: true},
-	engine.StepStarted{Step: 1, Op: "with-exec", Call: "with-exec x"},
-	engine.Output{Step: 1, Data: []byte("one\npart")},
-	engine.Output{Step: 1, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
-	engine.Output{Step: 1, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
-	engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13, Came: 1}},
-	engine.StepEnded{Step: 1, Err: errors.New("oh"), Took: 2 * time.Second},
+	engine.StepStarted{Step: 1, Op: "from", Call: "from a"},
+	engine.StepEnded{Step: 1, Cached: true},
+	engine.StepStarted{Step: 2, Op: "with-exec", Call: "with-exec x"},
+	engine.Output{Step: 2, Data: []byte("one\npart")},
+	engine.Output{Step: 2, Stderr: true, Data: []byte("\x1b[2Jerr\n")},
+	engine.Output{Step: 2, Data: []byte("ly\n10%\r50%\r100%\r\nno end")},
+	engine.Replaced{Step: 2, Replacement: compose.Replacement{Path: "/a/b", Was: tree.KindDirectory, Now: tree.KindFile, Entries: 13, Came: 1}},
+	engine.StepEnded{Step: 2, Err: errors.New("oh"), Took: 2 * time.Second},
 }
 
 func TestPlainIsLinesForALog(t *testing.T) {
@@ -72,8 +72,8 @@ func TestPlainTellsOfWhatTakesOverASecond(t *testing.T) {
 	c := &clock{now: time.Unix(0, 0)}
 	p := newPlain(&b, false)
 	p.board.now = c.read
-	p.Event(engine.StepStarted{Step: 0, Call: "from a"})
-	p.Event(engine.Progress{Step: 0, What: "unpack", Done: 1 << 20, Total: 4 << 20, Count: 2})
+	p.Event(engine.StepStarted{Step: 1, Call: "from a"})
+	p.Event(engine.Progress{Step: 1, What: "unpack", Done: 1 << 20, Total: 4 << 20, Count: 2})
 	p.look()
 	if b.Len() > 0 {
 		t.Errorf("too early: %s", &b)
@@ -85,7 +85,7 @@ func TestPlainTellsOfWhatTakesOverASecond(t *testing.T) {
 	c.move(5 * time.Second)
 	p.Event(engine.Progress{Step: -1, What: "tar:x", Done: 5, Count: 1})
 	p.look()
-	p.Event(engine.StepEnded{Step: 0, Took: 8 * time.Second})
+	p.Event(engine.StepEnded{Step: 1, Took: 8 * time.Second})
 	p.Close()
 	want := `#1 from a
 #1 unpack 1.0 MiB of 4.0 MiB (2), 1.1s
@@ -113,16 +113,16 @@ func TestWarningsAreCappedForEachStep(t *testing.T) {
 	var b bytes.Buffer
 	p := newPlain(&b, true)
 	for i := range 2 {
-		p.Event(engine.StepStarted{Step: i, Call: fmt.Sprint("copy ", i)})
+		p.Event(engine.StepStarted{Step: 1 + i, Call: fmt.Sprint("copy ", i)})
 	}
 	for i := range 30 {
-		p.Event(engine.Replaced{Step: i % 2, Replacement: compose.Replacement{Path: "/a b", Was: tree.KindSymlink, Now: tree.KindDirectory, Entries: 1, Came: 1 + 1234*int64(i)}})
+		p.Event(engine.Replaced{Step: 1 + i%2, Replacement: compose.Replacement{Path: "/a b", Was: tree.KindSymlink, Now: tree.KindDirectory, Entries: 1, Came: 1 + 1234*int64(i)}})
 	}
 	for range 10 {
-		p.Event(engine.Replaced{Step: 1, Replacement: compose.Replacement{Path: "/d", Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: 9}})
+		p.Event(engine.Replaced{Step: 2, Replacement: compose.Replacement{Path: "/d", Was: tree.KindDirectory, Now: tree.KindDirectory, Entries: 9}})
 	}
 	for i := range 2 {
-		p.Event(engine.StepEnded{Step: i})
+		p.Event(engine.StepEnded{Step: 1 + i})
 	}
 	p.Close()
 	got := strings.Split(b.String(), "\n")
@@ -192,7 +192,7 @@ func TestLiveLinesComeAndGoBelowWhatStays(t *testing.T) {
 	l.redraw()
 	l.Event(story[1])
 	l.Event(story[2])
-	l.Event(engine.Progress{Step: 1, What: "unpack", Done: 512, Total: 1024, Count: 3})
+	l.Event(engine.Progress{Step: 2, What: "unpack", Done: 512, Total: 1024, Count: 3})
 	l.redraw()
 	if got := strings.Join(s.lines, "\n"); got != "✓ from a cached" {
 		t.Errorf("young: %s", got)
