@@ -41,7 +41,7 @@ type notes struct {
 
 // settle is how long a change waits for others, so that they are written at once.
 // It is part of the time that passes before others see it.
-const settle = 40 * time.Millisecond
+const settle = 25 * time.Millisecond
 
 // record begins to write down a run; nil if it is not to be remembered. That it
 // cannot be is told, and no reason not to carry it out.
