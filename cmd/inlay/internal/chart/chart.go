@@ -16,7 +16,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
 )
 
 // Graph is boxes with what they follow from.
@@ -65,7 +65,7 @@ func (c Colour) value() string {
 const maxColumns = 64
 
 // clip makes a line of a word, and cuts it.
-func clip(s string) string { return ansi.Truncate(plain(s), maxColumns, "…") }
+func clip(s string) string { return displaywidth.TruncateString(plain(s), maxColumns, "…") }
 
 // plain takes from a word what neither DOT nor XML can hold: what is not UTF-8,
 // and control characters. Question marks stand for them, spaces for line breaks.
@@ -82,7 +82,7 @@ func plain(s string) string {
 }
 
 // columns is how wide a line is, in columns of a fixed-width font.
-func columns(s string) int { return ansi.StringWidth(s) }
+func columns(s string) int { return displaywidth.String(s) }
 
 // inputs gives the inputs of a box that there can be, each once.
 func (g Graph) inputs(box int) []int {

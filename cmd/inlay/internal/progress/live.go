@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/clipperhouse/displaywidth"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 )
@@ -225,17 +225,20 @@ func (l *live) lines(width, most int) []string {
 // row is a line with something at its right end. What is too wide is written
 // without space between: it is for the terminal to wrap it.
 func row(left, right string, width int) string {
-	space := width - ansi.StringWidth(left) - ansi.StringWidth(right)
+	space := width - columns.String(left) - columns.String(right)
 	return left + strings.Repeat(" ", max(space, 1)) + right
 }
 
 // fit is a [row] that is not wider than width.
 func fit(left, right string, width int) string {
-	return row(cut(left, width-ansi.StringWidth(right)-1), right, width)
+	return row(cut(left, width-columns.String(right)-1), right, width)
 }
 
 // cut keeps a line from being wrapped.
-func cut(s string, width int) string { return ansi.Truncate(s, max(width, 1), "…") }
+func cut(s string, width int) string { return columns.TruncateString(s, max(width, 1), "…") }
+
+// columns counts the columns of text, of which colours take none.
+var columns = displaywidth.Options{ControlSequences: true}
 
 // Output tells that processes are heard.
 func (l *live) Output() bool { return true }

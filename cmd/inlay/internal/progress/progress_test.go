@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/tree"
@@ -233,7 +232,7 @@ func TestLiveLinesComeAndGoBelowWhatStays(t *testing.T) {
 		t.Errorf("%d lines: %q", n, s.lines)
 	}
 	for _, line := range s.lines[len(s.lines)-8:] {
-		if n := ansi.StringWidth(line); n > 39 {
+		if n := columns.String(line); n > 39 {
 			t.Errorf("%d wide: %s", n, line)
 		}
 	}
