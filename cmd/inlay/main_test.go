@@ -20,7 +20,14 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
+// noSleep is a setting of the race detector: programs that it watches end without
+// sleeping for a second, in case a race happens then.
+const noSleep = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
+	if err := os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" "+noSleep)); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"inlay": main})
 }
 
@@ -69,6 +76,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("INLAY_STORE", filepath.Join(e.WorkDir, ".store"))
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("INLAY_RUNC", program)
 			e.Setenv("BUSYBOX", box)
 			e.Setenv("REGISTRY", host+"/"+strings.ToLower(strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
