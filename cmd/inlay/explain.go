@@ -93,10 +93,7 @@ const shown = 20
 
 func (s *session) explain(e runs.Explanation, all bool) error {
 	p := s.page()
-	p.printf("run %s: %s\n", e.Run.Name, outcome(e.Run.State, e.Run.Started, e.Run.Ended))
-	for line := range strings.Lines(e.Asked) {
-		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
-	}
+	p.run(e.Run, e.Asked, e.Error)
 	for _, st := range e.Steps {
 		p.printf("\n#%d %s: %s\n", st.Number(), cleanLine(st.Call), outcome(st.State, st.Started, st.Ended))
 		if st.Uncached != nil {

@@ -15,6 +15,7 @@ type explanation struct {
 	State   string          `json:"state"` // done, failed, running, or crashed: its process is gone
 	Started time.Time       `json:"started"`
 	Seconds *float64        `json:"seconds,omitempty"`
+	Error   show.Bytes      `json:"error,omitempty"` // why it failed, where that is no step's
 	Steps   []explainedStep `json:"steps"`
 }
 
@@ -27,7 +28,7 @@ type explainedStep struct {
 	Inputs  []int      `json:"inputs,omitempty"` // steps, as step counts
 	Started time.Time  `json:"started"`
 	Seconds *float64   `json:"seconds,omitempty"`
-	Error   string     `json:"error,omitempty"`
+	Error   show.Bytes `json:"error,omitempty"`
 	Cause   string     `json:"cause,omitempty"` // why its result was not there, as docs/progress.md has it
 	Why     show.Bytes `json:"why,omitempty"`
 	Before  string     `json:"before,omitempty"` // digests of trees
@@ -62,12 +63,12 @@ type writtenJSON struct {
 func explanationOf(e runs.Explanation) explanation {
 	out := explanation{
 		Run: e.Run.Name, Asked: show.Bytes(e.Asked), State: string(e.Run.State), Started: e.Run.Started.UTC(),
-		Seconds: seconds(e.Run.Started, e.Run.Ended), Steps: []explainedStep{},
+		Seconds: seconds(e.Run.Started, e.Run.Ended), Error: show.Bytes(e.Error), Steps: []explainedStep{},
 	}
 	for _, st := range e.Steps {
 		j := explainedStep{
 			Step: st.Number(), Op: st.Op, Call: show.Bytes(st.Call), State: string(st.State),
-			Started: st.Started.UTC(), Seconds: seconds(st.Started, st.Ended), Error: st.Error,
+			Started: st.Started.UTC(), Seconds: seconds(st.Started, st.Ended), Error: show.Bytes(st.Error),
 			Before: digestJSON(st.Before), After: digestJSON(st.After),
 			Total: (*totalJSON)(st.Total), Change: (*changeJSON)(st.Change),
 			Written:    writtenJSON{st.Written.Blobs, st.Written.Nodes},

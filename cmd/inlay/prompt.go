@@ -15,6 +15,7 @@ import (
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/pipeline"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -53,6 +54,14 @@ func (a *app) converse(ctx context.Context) error {
 			return fmt.Errorf("open the terminal: %w", err)
 		}
 		defer p.editor.Close()
+		unguard, err := embedded.Streams{Stdin: a.stdin}.Guard()
+		if err != nil {
+			return err
+		}
+		defer unguard()
+		quit := make(chan os.Signal, 1) // which stops what goes on, as an interrupt does
+		signal.Notify(quit, syscall.SIGQUIT)
+		defer signal.Stop(quit)
 		defer p.ends(cancel)()
 		p.say("Start with a source, such as `from debian:12`. `help` tells what else there is; ^D ends.")
 		return p.loop(ctx)
@@ -116,6 +125,9 @@ func (p *prompt) loop(ctx context.Context) error {
 			return context.Cause(ctx)
 		case errors.Is(err, readline.ErrInterrupt):
 			continue
+		case errors.Is(err, errUnfinished):
+			p.say("the line is not finished: nothing was done")
+			continue
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -134,14 +146,22 @@ func (p *prompt) read() (string, error) {
 	for err == nil && p.unfinished(line) {
 		var more string
 		p.editor.SetPrompt(strings.Repeat(".", len(p.text())-2) + "> ")
-		more, err = p.editor.ReadLine()
+		if more, err = p.editor.ReadLine(); errors.Is(err, io.EOF) {
+			err = errUnfinished
+		}
 		line += "\n" + more
 	}
 	return line, err
 }
 
+// errUnfinished is the end of input within a line that goes on.
+var errUnfinished = errors.New("unfinished")
+
 // unfinished tells whether a line of the language goes on in the next one.
 func (p *prompt) unfinished(line string) bool {
+	if strings.HasSuffix(line, `\`) && !strings.HasSuffix(line, `\\`) {
+		return true
+	}
 	if _, _, ok := p.command(line); ok {
 		return false
 	}
@@ -156,7 +176,7 @@ func (p *prompt) carryOut(ctx context.Context, line string) error {
 	if strings.TrimSpace(line) == "" || strings.HasPrefix(strings.TrimSpace(line), "#") {
 		return nil
 	}
-	work, stop := signal.NotifyContext(ctx, os.Interrupt)
+	work, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGQUIT)
 	defer stop()
 	err := p.run(work, line)
 	p.display.Pause()

@@ -166,3 +166,20 @@ func TestAnInterruptStopsAStepAndNotTheConversation(t *testing.T) {
 		t.Errorf("the terminal is raw:\n%s", seen)
 	}
 }
+
+func TestAKilledConversationLeavesTheTerminalAsItWas(t *testing.T) {
+	program := runc(t)
+	if program == "" {
+		t.Skip("guarding a terminal needs inlay-runc")
+	}
+	t.Setenv("INLAY_RUNC", program)
+	p := newPane(t)
+	p.line("stty -g > before; echo kept", "\nkept\n$")
+	// A shell that does not set the terminal itself starts it.
+	p.line("sh -c 'inlay; sleep 1; stty -g > after; echo over'", "\ninlay>")
+	if err := exec.Command("pkill", "-KILL", "-f", "inlay$", "-t", strings.TrimPrefix(strings.TrimSpace(p.tmux("list-panes", "-F", "#{pane_tty}")), "/dev/")).Run(); err != nil {
+		t.Fatal(err)
+	}
+	p.waitEnd("\nover\n$")
+	p.line("cmp before after && echo the same", "\nthe same\n$")
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/pipeline"
 	"github.com/inlaybuild/inlay/tree"
 	"mvdan.cc/sh/v3/expand"
@@ -33,7 +34,7 @@ func promptCommands() []promptCommand {
 		{"ls", "[-l] [vN] [PATH]", "list a directory", true, (*prompt).ls},
 		{"cat", "[vN] PATH...", "write what files hold", true, (*prompt).cat},
 		{"diff", "[A [B]]", "what the last word changed; what changed from A, or from A to B: vN or SRC", true, (*prompt).diff},
-		{"shell", "[vN] [-- CMD...]", "open a process in it, on the terminal", true, (*prompt).shell},
+		{"shell", "[vN] [--with-shell] [--keep NAME] [-- CMD...]", "open a process in it, on the terminal", true, (*prompt).shell},
 		{"values", "", "list all values so far", false, (*prompt).list},
 		{"use", "vN", "go on from another value", false, (*prompt).use},
 		{"undo", "", "go back to the value before; none is lost", false, (*prompt).undo},
@@ -47,7 +48,7 @@ func promptCommands() []promptCommand {
 // a $(...) is a pipeline.
 func (p *prompt) command(line string) (promptCommand, []string, bool) {
 	file, err := syntax.NewParser().Parse(strings.NewReader(line), "")
-	if err != nil || len(file.Stmts) != 1 || len(file.Stmts[0].Redirs) > 0 {
+	if err != nil || len(file.Stmts) != 1 || len(file.Stmts[0].Redirs) > 0 || file.Stmts[0].Background || file.Stmts[0].Negated {
 		return promptCommand{}, nil, false
 	}
 	call, ok := file.Stmts[0].Cmd.(*syntax.CallExpr)
@@ -185,10 +186,20 @@ func (p *prompt) shell(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	visitor := visit{session: p.session, src: v.Result.Tree.Digest().String()}
+	if len(args) > 0 && args[0] == "--with-shell" {
+		visitor.lend, args = true, args[1:]
+	}
+	if len(args) > 1 && args[0] == "--keep" {
+		if err := embedded.CheckName(args[1]); err != nil {
+			return err
+		}
+		visitor.keep, args = args[1], args[2:]
+	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
-	visitor := visit{session: p.session, src: v.Result.Tree.Digest().String(), args: args}
+	visitor.args = args
 	err = visitor.stand(ctx, v.Result, nil)
 	var exited exitError
 	if errors.As(err, &exited) {
@@ -224,7 +235,10 @@ func (p *prompt) use(_ context.Context, args []string) error {
 	return p.values.Use(n)
 }
 
-func (p *prompt) undo(context.Context, []string) error {
+func (p *prompt) undo(_ context.Context, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("usage: undo; `use vN` goes to any value")
+	}
 	if !p.values.Undo() {
 		return errors.New("there is nothing to go back to")
 	}

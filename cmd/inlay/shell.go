@@ -144,7 +144,7 @@ func (v *visit) say(left engine.Left) {
 		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    inlay diff %s %s\n",
 			show.Plural(left.Changed, "path"), src, left.Tree.Digest())
 	}
-	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend && !v.prompting {
+	if left.Failed != nil && left.Failed.Reason != "" && len(v.args) == 0 && !v.lend {
 		fmt.Fprintf(v.stderr, "`inlay shell --with-shell %s` lends a shell\n", src)
 	}
 	if watched || left.ExitCode != 0 {
@@ -162,7 +162,9 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 	v := visit{session: s, src: name + "@" + runs.FailedStep}
 	in, step, err := s.embedded.At(ctx, v.src)
 	if err != nil {
-		return failed // it is not that of a step
+		s.display.Pause()
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
+		return failed
 	}
 	s.display.Pause()
 	fmt.Fprintf(s.stderr, "inlay: %s\n", cleanLine(failed.Error()))

@@ -49,6 +49,12 @@ func TestLastWordsAndExitCodeOfAMoment(t *testing.T) {
 	if !strings.Contains(seen, "\nLAST-NO-EOL\ninlay: exited with code 7 after ") {
 		t.Errorf("seen:\n%s", seen)
 	}
+	// Nor is it written over where the process went back in the line, or up.
+	screen.begin("inlay shell box -- printf 'first\\nSECOND-NO-EOL\\r\\033[A'; echo code $?")
+	seen = screen.waitFor("\ncode 0\n")
+	if !strings.Contains(seen, "\nfirst\nSECOND-NO-EOL\ninlay: exited with code 0 after ") {
+		t.Errorf("seen:\n%s", seen)
+	}
 	// In a shell of its own, too, whose user types it.
 	screen.begin("inlay shell box; echo code $?")
 	screen.waitFor("/ #")

@@ -62,18 +62,19 @@ func (s *session) steps(f runs.Found) error {
 	if err != nil {
 		return err
 	}
+	failure, err := f.Failure()
+	if err != nil {
+		return err
+	}
 	steps := f.Steps
 	if f.Step != nil {
 		steps = []runs.Step{*f.Step}
 	}
 	if s.json {
-		return s.stepsJSON(f.Run, asked, steps)
+		return s.stepsJSON(runs.Explanation{Run: f.Run, Asked: asked, Error: failure}, steps)
 	}
 	p := s.page()
-	p.printf("run %s: %s\n", f.Run.Name, outcome(f.Run.State, f.Run.Started, f.Run.Ended))
-	for line := range strings.Lines(asked) {
-		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
-	}
+	p.run(f.Run, asked, failure)
 	p.WriteByte('\n')
 	for _, st := range steps {
 		time := took(st.Started, st.Ended)
@@ -85,6 +86,9 @@ func (s *session) steps(f runs.Found) error {
 		if st.Error != "" {
 			p.printf("%22s%s\n", "", errorOf(st))
 		}
+		if st.Lost() {
+			p.printf("%22swhat its process left is not kept: its tree is the one that it began with\n", "")
+		}
 	}
 	if len(steps) == 0 {
 		p.printf("no step of it was recorded\n")
@@ -92,8 +96,19 @@ func (s *session) steps(f runs.Found) error {
 	return p.Flush()
 }
 
-func (s *session) stepsJSON(run store.RunInfo, asked string, steps []runs.Step) error {
-	x := runs.Explanation{Run: run, Asked: asked}
+// run writes what a run is: its name, how it ended, what it was asked for, and why it
+// failed where that is no step's.
+func (p *page) run(r store.RunInfo, asked, failure string) {
+	p.printf("run %s: %s\n", r.Name, outcome(r.State, r.Started, r.Ended))
+	for line := range strings.Lines(asked) {
+		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
+	}
+	if failure != "" {
+		p.printf("%s\n", cut(cleanLine(failure)))
+	}
+}
+
+func (s *session) stepsJSON(x runs.Explanation, steps []runs.Step) error {
 	for _, st := range steps {
 		x.Steps = append(x.Steps, runs.ExplainedStep{Step: st})
 	}

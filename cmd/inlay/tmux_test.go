@@ -36,7 +36,7 @@ func newScreen(t *testing.T, env ...string) *screen {
 		t.Fatal(err)
 	}
 	args := []string{"-f", config, "new-session", "-d", "-x", "100", "-y", "30"}
-	for _, e := range append(env, "PS1=$ ", "PATH="+os.Getenv("PATH"), "LC_ALL=C.UTF-8") {
+	for _, e := range append(env, "HISTFILE=", "PS1=$ ", "PATH="+os.Getenv("PATH"), "LC_ALL=C.UTF-8") {
 		args = append(args, "-e", e)
 	}
 	s.tmux(append(args, "bash", "--norc", "--noprofile")...)

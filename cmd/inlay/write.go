@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -38,13 +39,15 @@ func (p *page) printf(format string, args ...any) {
 
 // writeJSON writes one JSON value, indented.
 func (a *app) writeJSON(v any) error {
-	p := a.page()
-	enc := json.NewEncoder(p)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
+	p := a.page()
+	p.Write(show.JSON(b.Bytes()))
 	return p.Flush()
 }
 

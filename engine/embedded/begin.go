@@ -18,9 +18,9 @@ type Run struct {
 	asked string
 	*history
 
-	once   sync.Once
-	failed error // of the last resolution
-	err    error // of beginning
+	beginning sync.Mutex
+	begun     bool  // notes is there, if there is to be any
+	failed    error // of the last resolution
 }
 
 // Begin begins a run, asked for in these words; "" is the call of the first node.
@@ -32,6 +32,8 @@ func (e *Engine) Begin(asked string) *Run {
 // Name gives the name of the run; "" as long as nothing was resolved, and of one
 // that is not remembered.
 func (r *Run) Name() string {
+	r.beginning.Lock()
+	defer r.beginning.Unlock()
 	if r.notes == nil {
 		return ""
 	}
@@ -46,9 +48,8 @@ func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	e := &run{root: n, history: r.history, engine: r.Engine, events: newEvents(s), onStop: func(f func(error)) func() bool {
 		return context.AfterFunc(ctx, func() { f(context.Cause(ctx)) })
 	}}
-	r.once.Do(func() { r.notes, r.err = r.record(ctx, r.asked, n, e.events) })
-	if r.err != nil {
-		return engine.Result{}, r.err
+	if err := r.remember(ctx, n, e.events); err != nil {
+		return engine.Result{}, err
 	}
 	e.plan(n)
 	var res engine.Result
@@ -64,6 +65,17 @@ func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	r.failed = err
 	r.history.mu.Unlock()
 	return res, err
+}
+
+// remember begins to write down the run, with its first node.
+func (r *Run) remember(ctx context.Context, n *graph.Node, ev *events) (err error) {
+	r.beginning.Lock()
+	defer r.beginning.Unlock()
+	if !r.begun {
+		r.notes, err = r.record(ctx, r.asked, n, ev)
+		r.begun = err == nil
+	}
+	return err
 }
 
 // End writes down how the run ended: with an error, or that of the last Resolve.

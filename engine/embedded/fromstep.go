@@ -49,7 +49,7 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 	first := *st
 	for at := st; ; at = &f.Steps[at.Inputs[0]] {
 		first = *at
-		if out.Exec == nil && at.Exec != nil {
+		if out.Exec == nil && at.Exec != nil && st.Process == nil || at == st && at.Exec != nil {
 			if out.Exec, err = e.execOf(ctx, at.Exec); err != nil {
 				return engine.Result{}, err
 			}

@@ -1,16 +1,32 @@
 package embedded
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/inlaybuild/inlay/internal/busybox"
 	"github.com/inlaybuild/inlay/internal/runtime"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // Lent is where the programs of a lent busybox are shown. It is not part of the
 // tree, and nothing that is left has it.
 const Lent = "/.inlay"
+
+// lendable tells whether a tree leaves the place for it: nothing of it, and nothing
+// that a symlink of it leads to, may be hidden.
+func lendable(ctx context.Context, t tree.Tree) error {
+	e, err := t.Lookup(ctx, Lent)
+	switch {
+	case tree.IsNotExist(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("the tree has a %s at %s, where the lent shell would be: name a program of the tree instead", e.Kind(), Lent)
+}
 
 // lend shows a busybox to the process, and puts it behind all others of PATH.
 func (e *Engine) lend(p *runtime.Process) error {

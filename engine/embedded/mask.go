@@ -22,18 +22,29 @@ type masked struct {
 
 var stars = []byte("***")
 
-// newMask masks secrets as they are and without the space around them. Those of
-// less than four bytes are not masked: too much would be.
+// The shortest secret, and the shortest line of one, that is masked: of shorter ones
+// too much would be that is none.
+const (
+	shortest     = 4
+	shortestLine = 8
+)
+
+// newMask masks secrets as they are, without the space around them, and each long
+// line of one of several lines, as programs pass them on line by line.
 func newMask(w io.Writer, secrets [][]byte) *mask {
 	m := &mask{w: w}
 	seen := map[string]bool{}
 	for _, s := range secrets {
-		for _, form := range [][]byte{s, bytes.TrimSpace(s)} {
-			if len(form) < 4 || seen[string(form)] {
-				continue
+		add := func(form []byte, least int) {
+			if len(form) >= least && !seen[string(form)] {
+				seen[string(form)] = true
+				m.secrets = append(m.secrets, newMasked(form))
 			}
-			seen[string(form)] = true
-			m.secrets = append(m.secrets, newMasked(form))
+		}
+		add(s, shortest)
+		add(bytes.TrimSpace(s), shortest)
+		for line := range bytes.Lines(s) {
+			add(bytes.TrimSpace(line), shortestLine)
 		}
 	}
 	return m

@@ -42,6 +42,7 @@ func TestMaskHowEverItIsWritten(t *testing.T) {
 		{"xabcd", "x***", []string{"abcd", "xabcde"}},
 		{"aaaaaaa", "***", []string{"aaaa"}},
 		{"line\nnext", "***", []string{"line\nnext\n"}},
+		{"p:first line\np:a\np:second line\n", "p:***\np:a\np:***\n", []string{"first line\na\n  second line\n"}},
 		{"abc", "abc", []string{"abc", ""}},
 		{"****", "****", []string{"pass"}},
 	} {

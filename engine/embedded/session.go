@@ -146,6 +146,9 @@ func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err erro
 		return left, err
 	}
 	if s.Lend {
+		if err := lendable(ctx, x.in[0].Tree); err != nil {
+			return left, err
+		}
 		if err := e.lend(&p); err != nil {
 			return left, err
 		}
@@ -196,6 +199,9 @@ func (x *exec) unstarted(ctx context.Context, p runtime.Process, exit runtime.Ex
 // remains finds out what the process left, and keeps it.
 func (x *exec) remains(ctx context.Context, root *checkout.Root, s Session, left *engine.Left) error {
 	e := x.engine()
+	if left.Failed != nil && left.Failed.Reason != "" {
+		return nil // nothing ran: what had the name before keeps it
+	}
 	unwatched := s.Unwatched || left.Stopped != nil || e.store.ReadOnly()
 	if unwatched && s.Keep == "" {
 		return nil

@@ -3,7 +3,9 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
@@ -21,6 +23,11 @@ func (x *exec) recorded() *runs.Spec {
 		r := runs.Mount{Mount: m}
 		if m.Kind == graph.MountTree && m.Input > 0 && m.Input < len(x.inputs) {
 			r.Tree = x.inputs[m.Input]
+		}
+		if file, ok := strings.CutPrefix(m.Name, "file:"); ok && m.Kind == graph.MountSecret {
+			if abs, err := filepath.Abs(file); err == nil { // also from another directory
+				r.Name = "file:" + abs
+			}
 		}
 		s.Mounts = append(s.Mounts, r)
 	}

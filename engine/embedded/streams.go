@@ -76,16 +76,25 @@ func runOn(ctx context.Context, t *terminal.Terminal, c runtime.Config, p runtim
 		return exit, err
 	}
 	defer func() {
-		begun := taken.Begun()
+		next := taken.Next()
 		if e := taken.Release(); err == nil {
 			err = e
 		}
-		if begun {
-			_, _ = io.WriteString(taken, "\n") // what comes next gets a line of its own
-		}
+		_, _ = io.WriteString(taken, next) // what comes next gets a line of its own
 	}()
 	size := taken.Size()
 	p.Terminal = &runtime.Terminal{Width: size.Width, Height: size.Height, Resize: taken.Sizes()}
 	p.Stdin, p.Stdout = taken, taken
 	return runtime.Run(ctx, c, p)
+}
+
+// Guard has the terminal put back should this process be killed while a line is
+// edited on it. Call end when no line is edited any more. Without inlay-runc nothing
+// is guarded.
+func (s Streams) Guard() (end func(), err error) {
+	program, err := runtime.Find()
+	if err != nil || !terminal.Is(s.Stdin) {
+		return func() {}, nil
+	}
+	return terminal.Guard(program, s.Stdin)
 }

@@ -13,6 +13,7 @@ import (
 type Explanation struct {
 	Run   store.RunInfo
 	Asked string          // what the user asked for
+	Error string          // why it failed, where that is no step's
 	Steps []ExplainedStep // all, or the one that was named
 }
 
@@ -47,7 +48,11 @@ func Explain(ctx context.Context, s Store, trees tree.Source, n Name) (Explanati
 	if err != nil {
 		return Explanation{}, err
 	}
-	out := Explanation{Run: f.Run, Asked: asked}
+	failure, err := f.Failure()
+	if err != nil {
+		return Explanation{}, err
+	}
+	out := Explanation{Run: f.Run, Asked: asked, Error: failure}
 	steps := f.Steps
 	if f.Step != nil {
 		steps = []Step{*f.Step}

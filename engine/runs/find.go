@@ -69,11 +69,25 @@ func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 
 // Asked gives what the run was asked for.
 func (f Found) Asked() (string, error) {
-	var r RunRecord
-	if err := json.Unmarshal(f.Run.Data, &r); err != nil {
-		return "", fmt.Errorf("the record of run %s is not understood: %w", f.Run.Name, err)
+	r, err := recordOf(f.Run)
+	return r.Asked, err
+}
+
+// Failure gives why the run failed if no step of it did, as when what it made could
+// not be written; "" otherwise.
+func (f Found) Failure() (string, error) {
+	if slices.ContainsFunc(f.Steps, func(s Step) bool { return s.State == Failed }) {
+		return "", nil
 	}
-	return r.Asked, nil
+	r, err := recordOf(f.Run)
+	return r.Error, err
+}
+
+func recordOf(run store.RunInfo) (r RunRecord, err error) {
+	if err := json.Unmarshal(run.Data, &r); err != nil {
+		return r, fmt.Errorf("the record of run %s is not understood: %w", run.Name, err)
+	}
+	return r, nil
 }
 
 // pick finds a run among all, oldest first.
@@ -182,10 +196,16 @@ func (f Found) Made() (*Step, error) {
 	return nil, notFound("no step of run %s has ended; its state is %s", f.Run.Name, f.Run.State)
 }
 
+// Lost tells whether what the step's process left could not be kept.
+func (s Step) Lost() bool {
+	ended := s.State == Failed || s.State == Canceled || s.State == store.Crashed
+	return ended && s.Spec != nil && s.After.IsZero()
+}
+
 // Tree gives the digest of the tree after the step. Of one that failed it is what
-// it left: all that its process wrote, or, where that could not be kept and for
-// other steps, the tree that it began with. A step that has none is an
-// fs.ErrNotExist.
+// it left: all that its process wrote, or, where that could not be kept (see
+// [Step.Lost]) and for other steps, the tree that it began with. A step that has none
+// is an fs.ErrNotExist.
 func (s Step) Tree() (digest.Digest, error) {
 	switch {
 	case !s.After.IsZero():

@@ -190,10 +190,28 @@ func (s *Store) Runs(ctx context.Context) ([]RunInfo, error) {
 	}
 	for i := range out {
 		if out[i].State == Running && !s.runLives(out[i].Name) {
-			out[i].State = Crashed
+			if err := s.endedMeanwhile(ctx, &out[i]); err != nil {
+				return nil, fmt.Errorf("read runs: %w", err)
+			}
 		}
 	}
 	return out, nil
+}
+
+// endedMeanwhile looks again at a run whose process is gone: it has said how it
+// ended since it was read, or it crashed.
+func (s *Store) endedMeanwhile(ctx context.Context, r *RunInfo) error {
+	err := s.db.one(ctx, func(c *conn) error {
+		return c.query("SELECT ended, state, data FROM runs WHERE run = ?", func(st *sqlite3.Stmt) error { return st.BindText(1, r.Name) },
+			func(st *sqlite3.Stmt) error {
+				r.Ended, r.State, r.Data = instant(st.ColumnInt64(0)), RunState(st.ColumnText(1)), st.ColumnBlob(2, nil)
+				return nil
+			})
+	})
+	if r.State == Running {
+		r.State = Crashed
+	}
+	return err
 }
 
 // runLives tells whether the process of a run holds its lock.

@@ -41,7 +41,7 @@ type Taken struct {
 	terminal   *Terminal
 	saved, raw unix.Termios
 	watcher    *watcher
-	column     Column
+	cursor     Cursor
 	sizes      chan runtime.Size
 	signals    chan os.Signal
 	followed   sync.WaitGroup
@@ -91,13 +91,13 @@ func (t *Taken) Release() error {
 
 // Write writes to the terminal.
 func (t *Taken) Write(b []byte) (int, error) {
-	_, _ = t.column.Write(b)
+	_, _ = t.cursor.Write(b)
 	return t.terminal.out.Write(b)
 }
 
-// Begun tells whether the line that the terminal is at has something on it. Call
-// it when nobody writes.
-func (t *Taken) Begun() bool { return t.column.Begun() }
+// Next gives what to write so that what comes then gets a line of its own, below
+// all that there is. Call it when nobody writes.
+func (t *Taken) Next() string { return t.cursor.Next() }
 
 // Size gives the size of the terminal.
 func (t *Taken) Size() runtime.Size {
@@ -125,4 +125,21 @@ func (t *Taken) follow() {
 		}
 		t.sizes <- t.Size()
 	}
+}
+
+// Guard has a terminal put back should this process be killed while a line is edited
+// on it, which makes it raw but for its output. The program is inlay-runc. Call end
+// when no line is edited any more.
+func Guard(program string, in *os.File) (end func(), err error) {
+	saved, err := termios(in)
+	if err != nil {
+		return nil, fmt.Errorf("the terminal: %w", err)
+	}
+	edited := raw(*saved)
+	edited.Oflag = saved.Oflag
+	w, err := watch(program, in, *saved, edited)
+	if err != nil {
+		return nil, err
+	}
+	return w.end, nil
 }

@@ -92,8 +92,8 @@ func TestATerminalIsPutBack(t *testing.T) {
 	}()
 	fmt.Fprint(ours, "a\x03\x1a")
 	time.Sleep(50 * time.Millisecond)
-	if _, err := taken.Write([]byte("\x1b[31mout")); err != nil || !taken.Begun() {
-		t.Error(err, taken.Begun())
+	if _, err := taken.Write([]byte("\x1b[31mout")); err != nil || taken.Next() != "\n" {
+		t.Errorf("%v, %q", err, taken.Next())
 	}
 	if err := taken.Release(); err != nil {
 		t.Fatal(err)

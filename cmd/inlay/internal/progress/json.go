@@ -91,7 +91,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.w.Write(append(b, '\n'))
+	j.w.Write(append(show.JSON(b), '\n'))
 }
 
 // Output tells that a person does not see what processes say.

@@ -235,7 +235,10 @@ func fit(left, right string, width int) string {
 }
 
 // cut keeps a line from being wrapped.
-func cut(s string, width int) string { return columns.TruncateString(s, max(width, 1), "…") }
+func cut(s string, width int) string {
+	s = strings.ReplaceAll(s, "\t", "    ") // whose width nobody knows here
+	return columns.TruncateString(s, max(width, 1), "…")
+}
 
 // columns counts the columns of text, of which colours take none.
 var columns = displaywidth.Options{ControlSequences: true}
