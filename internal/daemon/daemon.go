@@ -187,7 +187,7 @@ func (d *Daemon) Solve(ctx context.Context, defs ...*llb.Definition) ([]Ref, err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, d.lost(err)
+		return nil, d.Lost(err)
 	}
 	return refs, nil
 }
@@ -203,8 +203,8 @@ func (d *Daemon) imports() []gateway.CacheOptionsEntry {
 // ErrLost is the error of a daemon that went away while it was needed.
 var ErrLost = errors.New("the daemon went away")
 
-// lost marks the errors of a daemon that went away.
-func (d *Daemon) lost(err error) error {
+// Lost marks the errors of a daemon that went away.
+func (d *Daemon) Lost(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) && !d.over() {
 		return err
 	}
@@ -236,7 +236,7 @@ func (d *Daemon) Export(ctx context.Context, def *llb.Definition, exports []clie
 		Exports: exports, CacheExports: caches, CacheImports: d.options.Imports, Session: d.attachables(), Internal: true,
 	}, status)
 	if err != nil {
-		return nil, d.lost(err)
+		return nil, d.Lost(err)
 	}
 	return r.ExporterResponse, nil
 }

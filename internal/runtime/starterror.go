@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// startError makes runc's words readable, and keeps them.
-func startError(program, detail string) *StartError {
+// NewStartError makes runc's words readable, and keeps them.
+func NewStartError(program, detail string) *StartError {
 	e := &StartError{Path: program, Code: 125, Detail: detail}
 	if strings.Contains(detail, "seccomp not supported") {
 		e.Reason = Program + " was built without seccomp: build it again with -tags seccomp (Debian: libseccomp-dev)"
