@@ -30,6 +30,10 @@ func Exec(spec, out string) error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("keep others from tracing this process: %w", err)
 	}
+	// What this process has inherited is not for the process.
+	if err := closeOnExec(); err != nil {
+		return fmt.Errorf("keep open files from the process: %w", err)
+	}
 	o, err := openOut(out)
 	if err != nil {
 		return err
