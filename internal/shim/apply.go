@@ -24,7 +24,7 @@ func Apply(ctx context.Context, list, root string, sources []string) (err error)
 		return err
 	}
 	defer f.Close()
-	x := &applier{ctx: ctx, buf: make([]byte, 1<<18)}
+	x := &applier{attrs: newAttrs(), ctx: ctx, buf: make([]byte, 1<<18)}
 	defer x.close()
 	if x.root, err = newDescent(root); err != nil {
 		return err
@@ -52,6 +52,7 @@ func Apply(ctx context.Context, list, root string, sources []string) (err error)
 }
 
 type applier struct {
+	attrs
 	ctx     context.Context // of the one call of Apply that made it
 	root    *descent
 	sources []*descent
@@ -80,7 +81,7 @@ func (x *applier) change(c Change) error {
 	case Link:
 		return changeError("link", c.Path, x.link(c))
 	case SetAttr:
-		return changeError("set attributes", c.Path, x.attr(c))
+		return changeError("set attributes", c.Path, x.setAttrAt(c))
 	case Rename:
 		return changeError("rename", c.From, x.rename(c))
 	}
@@ -227,8 +228,8 @@ func (x *applier) open(p string) (int, error) {
 	return fd, nil
 }
 
-// attr sets attributes: of a directory at the end.
-func (x *applier) attr(c SetAttr) error {
+// setAttrAt sets attributes: of a directory at the end.
+func (x *applier) setAttrAt(c SetAttr) error {
 	dir, name, err := x.root.parent(c.Path)
 	if err != nil {
 		return err

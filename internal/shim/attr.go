@@ -16,11 +16,16 @@ import (
 // errTime is the error of a time that a file system cannot keep.
 var errTime = errors.New("the file system cannot keep this time")
 
+// attrs sets and reads attributes. It is room for an extended one.
+type attrs []byte
+
+func newAttrs() attrs { return make(attrs, maxString) }
+
 // setAttr gives the name in the directory its attributes, and takes away extended
 // ones that it shall not have. The order matters: a change of owner takes set-id bits
 // and file capabilities away, an access control list sets permissions, and all of
 // them change nothing of the mtime.
-func (x *applier) setAttr(dir int, name string, link bool, a tree.Attr) error {
+func (x attrs) setAttr(dir int, name string, link bool, a tree.Attr) error {
 	if err := unix.Fchownat(dir, name, int(a.UID), int(a.GID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("owner %d:%d: %w", a.UID, a.GID, err)
 	}
@@ -35,7 +40,7 @@ func (x *applier) setAttr(dir int, name string, link bool, a tree.Attr) error {
 	return setTime(dir, name, a.ModTime)
 }
 
-func (x *applier) setXattrs(dir int, name string, want tree.Xattrs) error {
+func (x attrs) setXattrs(dir int, name string, want tree.Xattrs) error {
 	p := procPath(dir, name)
 	have, err := x.xattrs(p)
 	if err != nil {
@@ -61,8 +66,8 @@ func (x *applier) setXattrs(dir int, name string, want tree.Xattrs) error {
 }
 
 // xattrs gives the extended attributes that a capture would see.
-func (x *applier) xattrs(p string) (map[string]string, error) {
-	n, err := retry(func() (int, error) { return unix.Llistxattr(p, x.buf[:maxString]) })
+func (x attrs) xattrs(p string) (map[string]string, error) {
+	n, err := retry(func() (int, error) { return unix.Llistxattr(p, x) })
 	if errors.Is(err, unix.ENOTSUP) {
 		return nil, nil
 	}
@@ -70,18 +75,18 @@ func (x *applier) xattrs(p string) (map[string]string, error) {
 		return nil, err
 	}
 	have := map[string]string{}
-	for key := range bytes.SplitSeq(bytes.Clone(x.buf[:n]), []byte{0}) {
+	for key := range bytes.SplitSeq(bytes.Clone(x[:n]), []byte{0}) {
 		if len(key) == 0 || capture.IsHostXattr(string(key)) {
 			continue
 		}
-		n, err := retry(func() (int, error) { return unix.Lgetxattr(p, string(key), x.buf[:maxString]) })
+		n, err := retry(func() (int, error) { return unix.Lgetxattr(p, string(key), x) })
 		if errors.Is(err, unix.ENODATA) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", key, err)
 		}
-		have[string(key)] = string(x.buf[:n])
+		have[string(key)] = string(x[:n])
 	}
 	return have, nil
 }

@@ -55,8 +55,7 @@ type SetAttr struct {
 }
 
 // Rename gives what stands at a path another one, with all that it holds, its
-// attributes and its hardlinks. Other names of an inode that has several may be
-// another inode afterwards: say by a Link what they are.
+// attributes and the hardlinks within it.
 type Rename struct{ From, To string }
 
 // Content is what a file holds: [Inline] or [At].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
@@ -16,6 +17,8 @@ type Where func(ctx context.Context, d digest.Digest) (Content, error)
 
 // List gives changes that make b of a, where a stands in a directory. Of a change set
 // c, b is compose.Patch(a, c). What only has other attributes is not written again.
+// The root is always given its attributes: a fresh mount of a is new there. No changes
+// are none at all.
 //
 // It costs what differs, and for the hardlink groups that differ the directories that
 // lead to their names.
@@ -38,11 +41,12 @@ func List(ctx context.Context, a, b tree.Tree, where Where) (Changes, error) {
 		return nil, err
 	}
 	for _, names := range c.Links {
-		for _, p := range names {
-			if to := l.groups[p].leader; p != to {
-				l.links = append(l.links, Link{p, to})
-			}
+		if err := l.link(names); err != nil {
+			return nil, err
 		}
+	}
+	if root := (SetAttr{"/", b.Attr()}); !slices.Contains(l.final, Change(root)) {
+		l.final = append(l.final, root)
 	}
 	return append(append(l.list, l.links...), l.final...), nil
 }
@@ -84,6 +88,33 @@ func (l *lister) choose(groups [][]string, b tree.Tree) error {
 			if same {
 				g.leader = p
 				break
+			}
+		}
+	}
+	return nil
+}
+
+// link lists what makes one inode of the names of a group. Those that are one with
+// its leader already come last: overlayfs may break that as the leader is changed or
+// linked, and it is only seen then.
+func (l *lister) link(names []string) error {
+	leader := l.groups[names[0]].leader
+	were := map[string]bool{}
+	if _, err := l.a.Lookup(l.ctx, leader); err == nil {
+		group, err := l.a.LinkGroup(l.ctx, leader)
+		if err != nil {
+			return err
+		}
+		for _, p := range group {
+			were[p] = true
+		}
+	} else if !tree.IsNotExist(err) {
+		return err
+	}
+	for _, old := range []bool{false, true} {
+		for _, p := range names {
+			if p != leader && were[p] == old {
+				l.links = append(l.links, Link{p, leader})
 			}
 		}
 	}
