@@ -17,6 +17,10 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if root := os.Getenv("INLAY_TEST_CONTAINER"); root != "" {
+		fmt.Fprintln(os.Stderr, "container:", enter(root))
+		os.Exit(99)
+	}
 	dir, err := os.MkdirTemp("", "inlay-shim-")
 	if err != nil {
 		panic(err)
