@@ -57,15 +57,23 @@ const (
 // ErrChanges is the error of a list that [Changes.Encode] did not write, or not whole.
 var ErrChanges = errors.New("malformed list of changes")
 
+var errNoChange = errors.New("not a change")
+
 // Encode writes the list for [Apply]. A change that cannot be carried out anywhere is
 // an error that names its path.
 func (c Changes) Encode(w io.Writer) error {
 	b := []byte(changesMagic)
 	for _, ch := range c {
+		if ch == nil {
+			return errNoChange
+		}
 		if err := ch.check(); err != nil {
 			return err
 		}
-		b = appendChange(b, ch)
+		before := len(b)
+		if b = appendChange(b, ch); len(b) == before {
+			return fmt.Errorf("%w: %T", errNoChange, ch)
+		}
 		if len(b) >= 1<<16 {
 			if _, err := w.Write(b); err != nil {
 				return err
