@@ -14,7 +14,8 @@ import (
 
 const usage = `inlay-shim: a part of inlay, which starts it in containers of a daemon:
 	inlay-shim exec SPEC OUT
-	inlay-shim survey ROOT OUT`
+	inlay-shim survey ROOT OUT
+	inlay-shim apply LIST ROOT SOURCE...`
 
 func main() {
 	var err error
@@ -23,6 +24,8 @@ func main() {
 		err = shim.Exec(args[1], args[2])
 	case len(args) == 3 && args[0] == "survey":
 		err = shim.Survey(context.Background(), args[1], args[2])
+	case len(args) >= 3 && args[0] == "apply":
+		err = shim.Apply(context.Background(), args[1], args[2], args[3:])
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)

@@ -296,7 +296,7 @@ func (x *exec) came(ctx context.Context, p runtime.Process, exit engine.RemoteEx
 	code := runtime.Exit{Code: exit.Exit.Code, OOM: exit.Exit.OOM}
 	var start error
 	if text := exit.Exit.NotStarted; text != "" {
-		start = runtime.NewStartError(x.spec.Args[0], text)
+		start = runtime.NotStarted(x.spec.Args[0], text)
 	}
 	failed := x.failure(ctx, p, code, start, out)
 	x.process = out.process(code, failed, false)

@@ -97,7 +97,7 @@ func run(ctx context.Context, c Config, p Process) (exit Exit, err error) {
 		return exitOf(report), fmt.Errorf("%s: %w", p.Args[0], context.Cause(ctx))
 	}
 	if report != nil && report.Error != "" {
-		return Exit{}, NewStartError(p.Args[0], report.Error)
+		return Exit{}, startError(p.Args[0], report.Error)
 	}
 	return exitOf(report), err
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,6 +31,10 @@ func Exec(spec, out string) error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("keep others from tracing this process: %w", err)
 	}
+	// What this process has inherited is not for the process.
+	if err := closeOnExec(); err != nil {
+		return fmt.Errorf("keep open files from the process: %w", err)
+	}
 	o, err := openOut(out)
 	if err != nil {
 		return err
@@ -38,6 +43,11 @@ func Exec(spec, out string) error {
 	env, secrets, err := s.environment()
 	if err != nil {
 		return err
+	}
+	if s.Root != nil {
+		if err := setRoot(*s.Root); err != nil {
+			return err
+		}
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
@@ -101,6 +111,16 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 		}
 	}
 	return env, secrets, nil
+}
+
+// setRoot gives the root its attributes.
+func setRoot(a tree.Attr) error {
+	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/", Err: err}
+	}
+	defer unix.Close(fd)
+	return changeError("set attributes", "/", newAttrs().setAttr(fd, ".", false, a))
 }
 
 // execution is one process that is run.

@@ -132,11 +132,11 @@ func (p *Pack) Node(ctx context.Context, d digest.Digest) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s", tree.ErrMissingNode, d)
 	}
 	at := p.index[i]
-	if p.size <= smallPack {
-		all, err := p.all(ctx)
-		if err != nil {
-			return nil, err
-		}
+	all, err := p.loaded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if all != nil {
 		return all[at.offset : at.offset+at.length : at.offset+at.length], nil
 	}
 	return p.read(ctx, at.offset, at.length)
@@ -144,14 +144,25 @@ func (p *Pack) Node(ctx context.Context, d digest.Digest) ([]byte, error) {
 
 // Load reads all nodes at once, for who is going to need most of them.
 func (p *Pack) Load(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	_, err := p.all(ctx)
 	return err
 }
 
-func (p *Pack) all(ctx context.Context) ([]byte, error) {
+// loaded gives all nodes if they were read or are few; else nil.
+func (p *Pack) loaded(ctx context.Context) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.nodes != nil || p.size == 0 {
+	if p.nodes == nil && p.size > smallPack {
+		return nil, nil
+	}
+	return p.all(ctx)
+}
+
+// all reads all nodes; mu is held.
+func (p *Pack) all(ctx context.Context) ([]byte, error) {
+	if p.nodes != nil {
 		return p.nodes, nil
 	}
 	b := make([]byte, 0, min(p.size, 64<<20))

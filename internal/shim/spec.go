@@ -1,11 +1,15 @@
 package shim
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // Spec says what [Exec] runs. Strings are of any bytes but NUL.
@@ -18,6 +22,10 @@ type Spec struct {
 	// Stdin is the path of the file that has what the process reads; "" is
 	// nothing. The process gets a pipe, not the file.
 	Stdin string
+
+	// Root is what the root's attributes are before the process starts; nil leaves
+	// them. A daemon gives a fresh mount others than the tree below it has.
+	Root *tree.Attr
 
 	// SecretEnv names variables of the program's own environment that the process
 	// gets, too, and whose values are masked in its output.
@@ -41,6 +49,7 @@ type specFile struct {
 	Dir         []byte   `json:",omitempty"`
 	User        User
 	Stdin       []byte   `json:",omitempty"`
+	Root        []byte   `json:",omitempty"` // as in a list of changes
 	SecretEnv   [][]byte `json:",omitempty"`
 	SecretFiles [][]byte `json:",omitempty"`
 }
@@ -50,8 +59,12 @@ func (s Spec) Encode() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	var root []byte
+	if s.Root != nil {
+		root = appendAttr(nil, *s.Root)
+	}
 	return json.Marshal(specFile{
-		Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
+		Root: root, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
 		Stdin: []byte(s.Stdin), SecretEnv: list[[]byte](s.SecretEnv), SecretFiles: list[[]byte](s.SecretFiles),
 	})
 }
@@ -68,6 +81,14 @@ func DecodeSpec(b []byte) (Spec, error) {
 	s := Spec{
 		Args: list[string](f.Args), Env: list[string](f.Env), Dir: string(f.Dir), User: f.User,
 		Stdin: string(f.Stdin), SecretEnv: list[string](f.SecretEnv), SecretFiles: list[string](f.SecretFiles),
+	}
+	if f.Root != nil {
+		d := &changeReader{r: bufio.NewReader(bytes.NewReader(f.Root))}
+		a := d.attr()
+		if d.err != nil {
+			return s, d.err
+		}
+		s.Root = &a
 	}
 	return s, s.check()
 }
@@ -111,6 +132,11 @@ func (s Spec) check() error {
 	for _, name := range s.SecretEnv {
 		if name == "" || strings.IndexByte(name, '=') >= 0 {
 			return fmt.Errorf("secret environment variable %q: want a name", name)
+		}
+	}
+	if s.Root != nil {
+		if err := checkAttr("/", *s.Root); err != nil {
+			return err
 		}
 	}
 	if s.Dir != "" && !path.IsAbs(s.Dir) {
