@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,27 +18,29 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// difference is something in which two engines are not alike.
-type difference struct {
-	// kind is what differs: "error", "tree", "config", "exit", "stdout", "stderr",
-	// "steps", "placements", "losses", "output", "records", "logs", "left".
-	kind string
-	text string
+// Difference is something in which two engines are not alike.
+type Difference struct {
+	// Kind is what differs: "error", "tree", "config", "exit", "stdout", "stderr";
+	// of what is told of steps "steps", "placements", "losses", "output"; of what is
+	// remembered "records", "logs", "left" (what a step that failed left). "broken"
+	// is a result that cannot be looked at.
+	Kind string
+	Text string
 }
 
 // String gives the kind first.
-func (d *difference) String() string { return d.kind + " differ:\n" + d.text }
+func (d Difference) String() string { return d.Kind + ": " + d.Text }
 
 // comparison compares what a graph came to on two engines.
 type comparison struct {
 	node  *graph.Node
 	since time.Time // what a clock says is not older
 	a, b  *outcome
-	found []difference
+	found []Difference
 }
 
 // compare gives all that differs, what matters most first.
-func compare(n *graph.Node, since time.Time, a, b *outcome) []difference {
+func compare(n *graph.Node, since time.Time, a, b *outcome) []Difference {
 	c := &comparison{node: n, since: since, a: a, b: b}
 	if c.errors() {
 		c.results()
@@ -53,7 +54,7 @@ func compare(n *graph.Node, since time.Time, a, b *outcome) []difference {
 var sameDigests = cmp.Comparer(func(a, b digest.Digest) bool { return a == b })
 
 func (c *comparison) differ(kind, format string, args ...any) {
-	c.found = append(c.found, difference{kind, fmt.Sprintf(format, args...)})
+	c.found = append(c.found, Difference{kind, fmt.Sprintf(format, args...)})
 }
 
 // equal notes two values that are not.
@@ -232,13 +233,13 @@ func state(s runs.Step) store.RunState {
 	return s.State
 }
 
-// firstOf gives the first of some differences and the kinds of the others.
-func firstOf(all []difference) string {
-	var b bytes.Buffer
-	fmt.Fprintln(&b, all[0].String())
+// firstOf gives the first of some differences, and in a line each of the others.
+func firstOf(all []Difference) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, all[0])
 	for _, d := range all[1:] {
-		first, _, _ := strings.Cut(d.text, "\n")
-		fmt.Fprintf(&b, "also %s: %s\n", d.kind, first)
+		first, _, _ := strings.Cut(d.String(), "\n")
+		fmt.Fprintln(&b, "also", first)
 	}
 	return b.String()
 }

@@ -24,8 +24,8 @@ type Limits struct {
 	UTF8 bool
 	// NoTars has no literal trees that come as tars.
 	NoTars bool
-	// NoExecs has no processes.
-	NoExecs bool
+	// NoExecs has no processes; Execs has one at least in each graph.
+	NoExecs, Execs bool
 	// NoOddRoots has no processes in trees that were not made for them, whose /etc
 	// may be a file and whose /bin a symlink to nothing.
 	NoOddRoots bool
@@ -59,6 +59,9 @@ func draw(seed uint64, o Limits, root step) program {
 	d := &drawer{Rand: rand.New(rand.NewPCG(seed, 0x6c617773)), trees: treetest.Seeded(seed), limits: o, root: root}
 	if !o.NoExecs {
 		d.execs = pick(d, []int{0, 0, 0, 0, 1, 1, 1, 2})
+	}
+	if o.Execs && d.execs == 0 {
+		d.execs = 1
 	}
 	d.links = d.execs == 0 || d.IntN(2) == 0
 	d.literal(d.listing())

@@ -94,7 +94,7 @@ func (d *drawer) process() {
 	if d.one(3) {
 		x.Env = []string{"A=é 1", "B="}
 	}
-	if d.one(4) {
+	if d.one(3) {
 		x.Stdin = []byte("from stdin\n")
 	}
 	var more []int
@@ -169,6 +169,9 @@ func (d *drawer) script(x graph.Exec) string {
 	if len(x.Stdin) > 0 {
 		b.WriteString("cat\n")
 	}
+	if len(x.Env) > 0 || d.one(4) {
+		b.WriteString("echo $A:$B:$HOME; pwd; id -u; id -g\n")
+	}
 	for range 1 + d.IntN(6) {
 		b.WriteString(d.command() + "\n")
 	}
@@ -190,7 +193,6 @@ func (d *drawer) command() string {
 		"find a b bin usr lib c d -xdev | sort", // not what an engine has to show
 		fmt.Sprintf("stat -c '%%n %%a %%u:%%g %%F' %s", p),
 		"echo out; echo err >&2",
-		"id -u; id -g; pwd; echo $A:$B:$HOME",
 		"seq 1 5000",
 	}
 	writes := []string{

@@ -34,6 +34,8 @@ type EqualOptions struct {
 	// Since is when a clock's times begin; the zero Since is when Equal is called.
 	// It is earlier where processes may have run before, and are not run again.
 	Since time.Time
+	// Kind is the [Difference.Kind] that alone counts; "" counts all.
+	Kind string
 	// Patience is how long a graph may take on an engine; 0 is a minute.
 	Patience time.Duration
 }
@@ -46,38 +48,29 @@ type EqualOptions struct {
 func Equal(t *testing.T, n int, o EqualOptions, open OpenTwo) {
 	t.Helper()
 	r := newRounds(t, o)
-	pairs := make([]pair, min(r.o.AtATime, n))
-	for i := range pairs {
-		pairs[i].a, pairs[i].b = open(t)
-	}
-	started := time.Now()
-	var wg sync.WaitGroup
-	var next atomic.Int64
-	for _, p := range pairs {
-		wg.Go(func() {
-			for i := next.Add(1); i <= int64(n) && !r.over(); i = next.Add(1) {
-				r.round(p, r.o.First+uint64(i)-1)
-			}
-		})
-	}
-	wg.Wait()
-	r.tell(min(int(next.Load()), n), time.Since(started))
-	if f := r.found; f != nil {
+	if f := r.search(n, open); f != nil {
 		var p pair
 		p.a, p.b = open(t)
 		r.report(p, f)
 	}
 }
 
+// FirstDifference gives what [Equal] would fail with, as it is found; ok is false
+// if n graphs show no difference.
+func FirstDifference(t testing.TB, n int, o EqualOptions, open OpenTwo) (d Difference, ok bool) {
+	t.Helper()
+	f := newRounds(t, o).search(n, open)
+	if f == nil {
+		return Difference{}, false
+	}
+	return f.diff[0], true
+}
+
 // Compare resolves a graph on two engines, and gives what differs, for people; ""
 // if they are alike. Calls must be different for different nodes.
 func Compare(t testing.TB, n *graph.Node, o EqualOptions, a, b engine.Engine) string {
 	t.Helper()
-	r := newRounds(t, o)
-	found, err := r.compare(pair{a, b}, n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	found := newRounds(t, o).compare(pair{a, b}, n)
 	if len(found) == 0 {
 		return ""
 	}
@@ -105,8 +98,7 @@ type rounds struct {
 type finding struct {
 	seed uint64
 	p    program
-	diff []difference
-	err  error // or could not be looked at
+	diff []Difference
 }
 
 func newRounds(t testing.TB, o EqualOptions) *rounds {
@@ -133,6 +125,31 @@ func newRounds(t testing.TB, o EqualOptions) *rounds {
 	return r
 }
 
+// search resolves the graphs of n seeds, and gives the first that is found to
+// differ; nil if none does.
+func (r *rounds) search(n int, open OpenTwo) *finding {
+	r.t.Helper()
+	pairs := make([]pair, min(r.o.AtATime, n))
+	for i := range pairs {
+		pairs[i].a, pairs[i].b = open(r.t)
+	}
+	started := time.Now()
+	var wg sync.WaitGroup
+	var next, done atomic.Int64
+	for _, p := range pairs {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(n) && !r.over(); i = next.Add(1) {
+				r.round(p, r.o.First+uint64(i)-1)
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	r.tell(int(done.Load()), time.Since(started))
+	return r.found
+}
+
+// over tells whether enough was seen.
 func (r *rounds) over() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,28 +159,28 @@ func (r *rounds) over() bool {
 // round compares the engines on the graph of a seed.
 func (r *rounds) round(p pair, seed uint64) {
 	g := draw(seed, r.o.Limits, r.root)
-	found, err := r.try(p, g)
+	found := r.try(p, g)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.note(g)
-	if (len(found) > 0 || err != nil) && r.found == nil {
-		r.found = &finding{seed, g, found, err}
+	if len(found) > 0 && r.found == nil {
+		r.found = &finding{seed, g, found}
 	}
 }
 
 // try compares the engines on a program. Its trees are on disk meanwhile.
-func (r *rounds) try(p pair, g program) ([]difference, error) {
+func (r *rounds) try(p pair, g program) []Difference {
 	dir := filepath.Join(r.dir, fmt.Sprint(r.count.Add(1)))
 	defer os.RemoveAll(dir)
 	n, err := g.node(dir)
 	if err != nil {
-		return nil, err
+		return []Difference{{"no graph", err.Error()}}
 	}
 	return r.compare(p, n)
 }
 
 // compare resolves a graph on both engines, at the same time.
-func (r *rounds) compare(p pair, n *graph.Node) ([]difference, error) {
+func (r *rounds) compare(p pair, n *graph.Node) []Difference {
 	var out [2]*outcome
 	var errs [2]error
 	var wg sync.WaitGroup
@@ -177,10 +194,11 @@ func (r *rounds) compare(p pair, n *graph.Node) ([]difference, error) {
 	wg.Wait()
 	for i, name := range []string{"the one", "the other"} {
 		if errs[i] != nil {
-			return nil, fmt.Errorf("%s engine: %w", name, errs[i])
+			return []Difference{{"broken", name + ": " + errs[i].Error()}}
 		}
 	}
-	return compare(n, r.since, out[0], out[1]), nil
+	found := compare(n, r.since, out[0], out[1])
+	return slices.DeleteFunc(found, func(d Difference) bool { return r.o.Kind != "" && r.o.Kind != d.Kind })
 }
 
 // note counts what graphs have.
@@ -207,21 +225,17 @@ func (r *rounds) tell(n int, took time.Duration) {
 func (r *rounds) report(p pair, f *finding) {
 	r.t.Helper()
 	end := time.Now().Add(time.Minute)
-	small, diff, err := f.p, f.diff, f.err
+	small := *f
 	shrink(f.p, func(g program) bool {
 		if time.Now().After(end) {
 			return false
 		}
-		d, e := r.try(p, g)
-		if (e != nil) != (f.err != nil) || e == nil && (len(d) == 0 || d[0].kind != f.diff[0].kind) {
+		d := r.try(p, g)
+		if len(d) == 0 || d[0].Kind != f.diff[0].Kind {
 			return false
 		}
-		small, diff, err = g, d, e
+		small.p, small.diff = g, d
 		return true
 	})
-	if err != nil {
-		r.t.Errorf("the graph of seed %d, made small:\n%s\n%v", f.seed, small, err)
-		return
-	}
-	r.t.Errorf("the graph of seed %d, made small:\n%s\n%s", f.seed, small, firstOf(diff))
+	r.t.Errorf("the graph of seed %d, made small:\n%s\n%s", f.seed, small.p, firstOf(small.diff))
 }
