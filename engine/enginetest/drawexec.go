@@ -57,7 +57,7 @@ func (d *drawer) exec() {
 	d.at = d.add(d.root)
 	d.on(graph.Copy{To: "/w", From: []string{"/"}, Options: graph.CopyOptions{Contents: true, Overlay: d.one(4)}}, tree)
 	d.process()
-	if d.one(3) {
+	if d.one(2) {
 		d.now = inRoot(d.now)
 		return
 	}
@@ -175,6 +175,7 @@ func (d *drawer) script(x graph.Exec) string {
 	for range 1 + d.IntN(6) {
 		b.WriteString(d.command() + "\n")
 	}
+	b.WriteString("true\n")
 	return b.String()
 }
 

@@ -197,6 +197,7 @@ func (r *rounds) compare(p pair, n *graph.Node) []Difference {
 			return []Difference{{"broken", name + ": " + errs[i].Error()}}
 		}
 	}
+	r.ended(n, out[0])
 	found := compare(n, r.since, out[0], out[1])
 	return slices.DeleteFunc(found, func(d Difference) bool { return r.o.Kind != "" && r.o.Kind != d.Kind })
 }
@@ -209,6 +210,22 @@ func (r *rounds) note(g program) {
 		}
 	}
 	r.seen[fmt.Sprintf("(%d processes)", g.execs())]++
+}
+
+// ended counts how a graph ended.
+func (r *rounds) ended(n *graph.Node, o *outcome) {
+	how := "(succeeded)"
+	if o.err == nil && o.result.Exec != nil {
+		how = "(succeeded, with what a process said)"
+	}
+	for m := range n.All() {
+		if o.err != nil && m.Call() == o.failed() {
+			how = "(failed: " + m.Op().Name() + ")"
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen[how]++
 }
 
 // tell tells what graphs there were.
