@@ -35,3 +35,10 @@ func TestEveryWayToShowTreesMakesTheSameOfGraphs(t *testing.T) {
 		})
 	}
 }
+
+func TestRecordLaws(t *testing.T) {
+	needsProcesses(t)
+	enginetest.RunRecords(t, func(t testing.TB) enginetest.Remembering {
+		return open(t, embedded.Options{Secret: enginetest.Secret, Record: true})
+	})
+}

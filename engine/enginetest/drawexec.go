@@ -136,7 +136,7 @@ func (d *drawer) spoil(x *graph.Exec) {
 		*script += "exit 3\n"
 		x.Expect = []int{0, 3}
 	case 4:
-		*script += "exec 2>&1; kill -9 $$\n"
+		*script += "sh -c 'kill -9 $$'; exit $?\n"
 	case 5:
 		x.Args = []string{pick(d, []string{"/no/such", "no-such", "/etc/passwd", "/w"}), "x"}
 	case 6:
