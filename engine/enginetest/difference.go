@@ -140,6 +140,7 @@ func (c *comparison) steps() {
 		}
 		c.equal("steps", call+": the op", a.op, b.op)
 		c.equal("steps", call+": the error", text(a.ended.Err), text(b.ended.Err))
+		c.equal("records", call+": what could not be kept", a.notKept, b.notKept)
 		c.equal("losses", call, losses(a.replaced), losses(b.replaced))
 		if a.ended.Cached || b.ended.Cached {
 			continue // what it did is not told again

@@ -22,8 +22,8 @@ type Limits struct {
 	Trees treetest.Limits
 	// UTF8 has no names, targets and paths that are not UTF-8.
 	UTF8 bool
-	// NoTars has no literal trees that come as tars.
-	NoTars bool
+	// DirectoriesOnly has no literal trees that come as tars and images.
+	DirectoriesOnly bool
 	// NoExecs has no processes; Execs has one at least in each graph.
 	NoExecs, Execs bool
 	// NoOddRoots has no processes in trees that were not made for them, whose /etc
@@ -121,9 +121,11 @@ func (d *drawer) literal(l treetest.Listing) {
 
 // tree gives the step of a literal tree.
 func (d *drawer) tree(l treetest.Listing) step {
-	return step{list: l, tar: !d.limits.NoTars && d.one(5) && !slices.ContainsFunc(l, func(i treetest.Item) bool {
-		return i.Kind == tree.KindSocket || strings.HasPrefix(path.Base(i.Path), ".wh.") // what a tar does not hold
-	})}
+	s := step{list: l, form: asDirectory}
+	if f := pick(d, []form{asDirectory, asDirectory, asDirectory, asDirectory, asTar, asImage}); inTar(l) && !d.limits.DirectoriesOnly {
+		s.form = f
+	}
+	return s
 }
 
 // on adds a step on the chain, with more inputs.

@@ -33,6 +33,7 @@ type stepEvents struct {
 	placed   *engine.Placements
 	replaced []compose.Replacement
 	said     [2][]byte // stdout, stderr
+	notKept  string    // what could not be written down of it
 }
 
 // treeOf gives the tree of a result.
@@ -143,6 +144,8 @@ func (o *outcome) sink() engine.Sink {
 		case engine.Replaced:
 			s := at(ev.Step)
 			s.replaced = append(s.replaced, ev.Replacement)
+		case engine.NotKept:
+			at(ev.Step).notKept += fmt.Sprintf("%s: %v\n", ev.What, ev.Err)
 		case engine.Output:
 			stream := 0
 			if ev.Stderr {

@@ -21,7 +21,7 @@ type step struct {
 	in []int    // earlier steps
 
 	list treetest.Listing // of a literal tree
-	tar  bool             // the literal tree comes as a tar, not as a directory
+	form form             // how a literal tree comes
 }
 
 // node gives the graph, whose literal trees are below dir. Caches have names that
@@ -58,34 +58,15 @@ func (p program) node(dir string) (*graph.Node, error) {
 	return last, last.Check()
 }
 
-// literal writes the tree to a place of this machine, and gives the op that reads
-// it.
-func (s step) literal(at string) (graph.Op, error) {
-	if !s.tar {
-		if err := os.Mkdir(at, 0o755); err != nil {
-			return nil, err
-		}
-		return graph.Host{Path: at, KeepOwner: true}, treetest.Write(s.list, at)
-	}
-	b, err := treetest.Layer(s.list).Tar()
-	if err != nil {
-		return nil, err
-	}
-	return graph.From{Source: "tar:" + at}, os.WriteFile(at, b, 0o644)
-}
-
 // String gives the program for people.
 func (p program) String() string {
 	var b strings.Builder
 	for n, s := range p {
 		fmt.Fprintf(&b, "#%d ", n)
-		switch {
-		case s.op != nil:
+		if s.op != nil {
 			b.WriteString(describe(s.op))
-		case s.tar:
-			b.WriteString("tar")
-		default:
-			b.WriteString("directory")
+		} else {
+			b.WriteString(string(s.form))
 		}
 		for i, in := range s.in {
 			sep := ", "

@@ -56,9 +56,9 @@ func (p program) smaller() []program {
 			if len(s.list) > 1 {
 				out = append(out, p.with(n, s.list[:1]))
 			}
-			if s.tar {
+			if s.form != asDirectory {
 				q := slices.Clone(p)
-				q[n].tar = false
+				q[n].form = asDirectory
 				out = append(out, q)
 			}
 			continue
