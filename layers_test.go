@@ -66,8 +66,9 @@ var law = []rule{
 	{"image/registry", "digest image internal/compress", "one place for images"},
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
-	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/enginetest", "digest tree compose graph image image/layout engine engine/runs internal/steplog internal/store internal/treetest",
+		"the laws of engines, for tests: of any engine; what they remember is in a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
 		"internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
