@@ -66,6 +66,11 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	spec := shim.Spec{
 		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
+	rootAttr := x.Root.Tree.Attr()
+	spec.Root = &rootAttr
+	if spec.Times, err = mountPoints(ctx, x); err != nil {
+		return nil, err
+	}
 	inputs := map[string][]byte{}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -126,6 +131,30 @@ func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []st
 		}
 	}
 	return out, secrets, nil
+}
+
+// mountPoints gives the times of the directories in which the daemon makes mount
+// points: they change as it does.
+func mountPoints(ctx context.Context, x engine.RemoteExec) (map[string]tree.Time, error) {
+	paths := []string{"/etc/hosts", "/etc/resolv.conf"}
+	for _, m := range x.Mounts {
+		paths = append(paths, m.Target)
+	}
+	out := map[string]tree.Time{}
+	for _, p := range paths {
+		r, err := tree.Resolve(ctx, x.Root.Tree, p, tree.FollowAll)
+		if err != nil || r.Entry != nil {
+			continue // the process finds out, if it matters
+		}
+		dir, err := tree.Resolve(ctx, x.Root.Tree, r.Nearest, tree.FollowNone)
+		if err != nil {
+			return nil, err
+		}
+		if dir.Entry != nil && r.Nearest != "/" {
+			out[r.Nearest] = dir.Entry.Attr().ModTime
+		}
+	}
+	return out, nil
 }
 
 // ownerOf reads "uid:gid"; "" is 0:0.

@@ -102,7 +102,7 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 		}
 		l.odd = err.Error()
 	}
-	s, err := r.apply(ctx, b, c, res.Tree)
+	s, err := r.apply(ctx, b, res.Tree)
 	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
 }
 

@@ -30,11 +30,9 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	a, err := h.root(ctx, t)
-	if err != nil {
-		return tree.Tree{}, err
+	if h.before == nil {
+		t = t.With(h.attr) // no snapshot has what its image says of the root
 	}
-	t = t.With(a)
 	if err := h.index(ctx, "/", t); err != nil {
 		return tree.Tree{}, err
 	}
@@ -84,49 +82,6 @@ func (r ranges) ReadRange(ctx context.Context, file string, offset, n int64) (b 
 		return err
 	})
 	return b, err
-}
-
-// usual is the mode of the root of every snapshot that nobody changed.
-const usual tree.Mode = 0o755
-
-// root gives the attributes of the root. Snapshots keep only the mode and the owner
-// that a process gave it: the time is that of the snapshot, unless names came or
-// went.
-func (h *held) root(ctx context.Context, read tree.Tree) (tree.Attr, error) {
-	a, at := h.attr, read.Attr()
-	if at.Mode != usual || at.UID != 0 || at.GID != 0 {
-		a.Mode, a.UID, a.GID = at.Mode, at.UID, at.GID
-	}
-	if h.before == nil {
-		return a, nil
-	}
-	same, err := sameNames(ctx, *h.before, read)
-	if !same {
-		a.ModTime = at.ModTime
-	}
-	return a, err
-}
-
-// sameNames tells whether two directories have the same names.
-func sameNames(ctx context.Context, a, b tree.Tree) (bool, error) {
-	names := map[string]bool{}
-	for c, err := range a.All(ctx) {
-		if err != nil {
-			return false, err
-		}
-		names[c.Name] = true
-	}
-	n := 0
-	for c, err := range b.All(ctx) {
-		if err != nil {
-			return false, err
-		}
-		if !names[c.Name] {
-			return false, nil
-		}
-		n++
-	}
-	return n == len(names), nil
 }
 
 // keyOf gives what directories have in common that hold the same.

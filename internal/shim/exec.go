@@ -49,6 +49,11 @@ func Exec(spec, out string) error {
 			return err
 		}
 	}
+	for p, t := range s.Times {
+		if err := setModTime(p, t); err != nil {
+			return err
+		}
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // who shows our output may stop to
@@ -121,6 +126,15 @@ func setRoot(a tree.Attr) error {
 	}
 	defer unix.Close(fd)
 	return changeError("set attributes", "/", newAttrs().setAttr(fd, ".", false, a))
+}
+
+// setModTime gives a directory the time at which it was modified.
+func setModTime(p string, t tree.Time) error {
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "set the time of", Path: p, Err: err}
+	}
+	return nil
 }
 
 // execution is one process that is run.

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -26,6 +28,9 @@ type Spec struct {
 	// Root is what the root's attributes are before the process starts; nil leaves
 	// them. A daemon gives a fresh mount others than the tree below it has.
 	Root *tree.Attr
+	// Times is when directories were modified, by path, before the process starts:
+	// of those in which mount points were made.
+	Times map[string]tree.Time
 
 	// SecretEnv names variables of the program's own environment that the process
 	// gets, too, and whose values are masked in its output.
@@ -50,8 +55,16 @@ type specFile struct {
 	User        User
 	Stdin       []byte   `json:",omitempty"`
 	Root        []byte   `json:",omitempty"` // as in a list of changes
+	Times       []timeOf `json:",omitempty"`
 	SecretEnv   [][]byte `json:",omitempty"`
 	SecretFiles [][]byte `json:",omitempty"`
+}
+
+// timeOf is when a directory was modified.
+type timeOf struct {
+	Path []byte
+	Sec  int64
+	Nsec uint32
 }
 
 // Encode gives the file for [Exec].
@@ -63,8 +76,12 @@ func (s Spec) Encode() ([]byte, error) {
 	if s.Root != nil {
 		root = appendAttr(nil, *s.Root)
 	}
+	var times []timeOf
+	for _, p := range slices.Sorted(maps.Keys(s.Times)) {
+		times = append(times, timeOf{[]byte(p), s.Times[p].Sec, s.Times[p].Nsec})
+	}
 	return json.Marshal(specFile{
-		Root: root, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
+		Root: root, Times: times, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
 		Stdin: []byte(s.Stdin), SecretEnv: list[[]byte](s.SecretEnv), SecretFiles: list[[]byte](s.SecretFiles),
 	})
 }
@@ -81,6 +98,12 @@ func DecodeSpec(b []byte) (Spec, error) {
 	s := Spec{
 		Args: list[string](f.Args), Env: list[string](f.Env), Dir: string(f.Dir), User: f.User,
 		Stdin: string(f.Stdin), SecretEnv: list[string](f.SecretEnv), SecretFiles: list[string](f.SecretFiles),
+	}
+	for _, t := range f.Times {
+		if s.Times == nil {
+			s.Times = map[string]tree.Time{}
+		}
+		s.Times[string(t.Path)] = tree.Time{Sec: t.Sec, Nsec: t.Nsec}
 	}
 	if f.Root != nil {
 		d := &changeReader{r: bufio.NewReader(bytes.NewReader(f.Root))}
