@@ -44,6 +44,7 @@ type process struct {
 	remote *Remote
 	x      engine.RemoteExec
 	root   llb.State
+	points points
 	with   []llb.RunOption
 }
 
@@ -68,9 +69,10 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	}
 	rootAttr := x.Root.Tree.Attr()
 	spec.Root = &rootAttr
-	if spec.Times, err = mountPoints(ctx, x); err != nil {
+	if p.points, err = mountPoints(ctx, x); err != nil {
 		return nil, err
 	}
+	spec.Times = p.points.times
 	inputs := map[string][]byte{}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -133,30 +135,6 @@ func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []st
 	return out, secrets, nil
 }
 
-// mountPoints gives the times of the directories in which the daemon makes mount
-// points: they change as it does.
-func mountPoints(ctx context.Context, x engine.RemoteExec) (map[string]tree.Time, error) {
-	paths := []string{"/etc/hosts", "/etc/resolv.conf"}
-	for _, m := range x.Mounts {
-		paths = append(paths, m.Target)
-	}
-	out := map[string]tree.Time{}
-	for _, p := range paths {
-		r, err := tree.Resolve(ctx, x.Root.Tree, p, tree.FollowAll)
-		if err != nil || r.Entry != nil {
-			continue // the process finds out, if it matters
-		}
-		dir, err := tree.Resolve(ctx, x.Root.Tree, r.Nearest, tree.FollowNone)
-		if err != nil {
-			return nil, err
-		}
-		if dir.Entry != nil && r.Nearest != "/" {
-			out[r.Nearest] = dir.Entry.Attr().ModTime
-		}
-	}
-	return out, nil
-}
-
 // ownerOf reads "uid:gid"; "" is 0:0.
 func ownerOf(s string) (uid, gid int, err error) {
 	if s == "" {
@@ -205,7 +183,7 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 	live := &live{to: p.x.Output}
 	w := p.remote.watches.watch(vertex, live.take)
 	defer w.stop()
-	exit := engine.RemoteExit{Held: h.asView()}
+	var exit engine.RemoteExit
 	err = said.at(ctx, func(ref daemon.Ref) error {
 		b, err := ref.ReadFile(ctx, shim.ExitFile)
 		if err != nil {
@@ -226,6 +204,12 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		}
 		return nil
 	})
+	if err == nil {
+		h, err = p.points.tidy(ctx, h)
+	}
+	if err == nil {
+		exit.Held = h.asView()
+	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {
 		err = fmt.Errorf("at the daemon: %w", err)
 	}

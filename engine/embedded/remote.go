@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
@@ -190,11 +191,11 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 		return res
 	}
 	res.Away = res.Away || res.Held != nil || slices.ContainsFunc(in, func(r engine.Result) bool { return r.Away })
-	if res.Whole != nil {
-		return res
-	}
 	switch n.Op().(type) {
 	case graph.Exec, graph.From, graph.Terminal:
+		if res.Whole != nil {
+			return res // a step that was made again
+		}
 		if h := res.Held; h != nil {
 			if _, ok := h.Tree.StandIn(); ok {
 				res.Whole = once(func(ctx context.Context) (engine.Result, error) { return r.engine.wholeOf(ctx, res, h) })
@@ -202,7 +203,7 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 		}
 		return res
 	}
-	if !isView(in) {
+	if res.Whole = nil; !isView(in) {
 		return res
 	}
 	res.Whole = once(func(ctx context.Context) (engine.Result, error) {
@@ -362,6 +363,13 @@ func (x *exec) remoteMount(ctx context.Context, seen *tree.Draft, m graph.Mount)
 		return rm, err
 	}
 	rm.Target = r.Path
+	if m.Kind == graph.MountSecret && m.Owner != "" {
+		o, err := compose.LookupOwner(ctx, m.Owner, x.in[0].Tree, x.engine())
+		if err != nil {
+			return rm, err
+		}
+		rm.Owner = fmt.Sprintf("%d:%d", o.UID, o.GID)
+	}
 	if m.Kind == graph.MountTree {
 		if m.Input < 1 || m.Input >= len(x.in) {
 			return rm, fmt.Errorf("input %d of the exec does not exist", m.Input)
@@ -411,8 +419,14 @@ func (e *Engine) remade(ctx context.Context, f runs.Found, st *runs.Step) (engin
 		return func() bool { return true }
 	}}
 	res, err := r.resolve(ctx, n)
-	if left, ok := r.left[n]; ok && st.State == runs.Failed {
+	if err == nil || st.State != runs.Failed && st.State != runs.Canceled {
+		return res, err
+	}
+	if left, ok := r.left[n]; ok {
 		return left, nil
+	}
+	if in := n.Inputs(); len(in) > 0 && ctx.Err() == nil { // it left what it began with
+		return r.resolve(ctx, in[0])
 	}
 	return res, err
 }

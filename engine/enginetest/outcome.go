@@ -37,8 +37,9 @@ type stepEvents struct {
 }
 
 // treeOf gives the tree of a result.
-func treeOf(_ context.Context, _ engine.Engine, r engine.Result) (tree.Tree, error) {
-	return r.Tree, nil
+func treeOf(ctx context.Context, _ engine.Engine, r engine.Result) (tree.Tree, error) {
+	r, err := r.Known(ctx)
+	return r.Tree, err
 }
 
 // observe resolves a graph and looks at all that came of it. An error is one of
