@@ -166,19 +166,20 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		return engine.RemoteExit{}, err
 	}
 	if again {
-		h.forget()
+		h.remake(run.Root())
 	}
 	h.before = &p.x.Root.Tree
 	said, err := p.remote.hold(ctx, out, tree.Attr{})
 	if err != nil {
 		return engine.RemoteExit{}, err
 	}
-	if again {
-		said.forget()
-	}
 	vertex, err := p.remote.vertex(ctx, run.Root())
 	if err != nil {
 		return engine.RemoteExit{}, err
+	}
+	if again {
+		said.remake(out)
+		vertex = godigest.FromString(vertex.String() + "-ignorecache") // as the daemon names it
 	}
 	live := &live{to: p.x.Output}
 	w := p.remote.watches.watch(vertex, live.take)

@@ -112,11 +112,11 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	return h.ref, nil
 }
 
-// forget has it solved again.
-func (h *held) forget() {
+// remake has it made again, by a state that is the same but for that.
+func (h *held) remake(s llb.State) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.of = nil
+	h.of, h.state = nil, s
 }
 
 // lister lists a directory of what a daemon holds.

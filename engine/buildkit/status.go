@@ -11,8 +11,9 @@ import (
 
 // watches is who wants to know what goes on at a daemon.
 type watches struct {
-	mu  sync.Mutex
-	all map[godigest.Digest]map[*watch]bool
+	mu   sync.Mutex
+	all  map[godigest.Digest]map[*watch]bool
+	done map[godigest.Digest]bool // what was complete before: whether it was cached
 }
 
 // watch receives what goes on with one vertex.
@@ -26,7 +27,7 @@ type watch struct {
 	cached bool // read after ended
 }
 
-func newWatches() *watches { return &watches{all: map[godigest.Digest]map[*watch]bool{}} }
+func newWatches() *watches { return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}} }
 
 // watch watches a vertex until stop.
 func (w *watches) watch(vertex godigest.Digest, output func(bool, []byte)) *watch {
@@ -51,18 +52,25 @@ func (w *watch) stop() {
 }
 
 // late is how long what a daemon tells may come after the result.
-const late = 2 * time.Second
+const late = 10 * time.Second
 
 // wasCached waits until it is told that the vertex is complete, and tells whether
-// its result was there.
+// its result was there. A daemon tells that once in a session.
 func (w *watch) wasCached(ctx context.Context) bool {
+	patience := late
+	w.of.mu.Lock()
+	before, again := w.of.done[w.vertex]
+	w.of.mu.Unlock()
+	if again {
+		patience = late / 50
+	}
 	select {
 	case <-w.ended:
 		return w.cached
 	case <-ctx.Done():
-	case <-time.After(late): // some other session has solved it: then it was there
+	case <-time.After(patience):
 	}
-	return true
+	return before
 }
 
 // status takes what a daemon tells.
@@ -80,6 +88,7 @@ func (w *watches) status(s *client.SolveStatus) {
 		if v.Completed == nil {
 			continue
 		}
+		w.done[v.Digest] = v.Cached
 		for one := range w.all[v.Digest] {
 			one.once.Do(func() {
 				one.cached = v.Cached

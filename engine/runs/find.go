@@ -212,7 +212,7 @@ func (s Step) Lost() bool {
 // IsRemote tells whether a remote has what the step came to, and the store has not.
 func (s Step) IsRemote() bool {
 	ended := s.State == Done || s.State == Cached || s.State == Failed || s.State == Canceled
-	return ended && s.Node != nil && s.After.IsZero()
+	return ended && s.Node != nil && s.After.IsZero() && (s.Before.IsZero() || s.Spec != nil || s.Error == "")
 }
 
 // Tree gives the digest of the tree after the step. Of one that failed it is what
