@@ -49,7 +49,6 @@ type drawer struct {
 	now    treetest.Listing // what its tree is, as far as that is known
 	links  bool             // there may be hardlinks, and processes change no file that is there
 	execs  int              // still to come
-	user   bool             // somebody but root was set
 	failed bool             // a step that fails was drawn
 }
 
