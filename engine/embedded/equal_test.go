@@ -2,8 +2,8 @@ package embedded_test
 
 import (
 	"os"
-	"strconv"
 	"testing"
+	"time"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
@@ -11,24 +11,17 @@ import (
 	"github.com/inlaybuild/inlay/internal/checkout"
 )
 
-// graphs is how many graphs a test draws: $INLAY_GRAPHS, or so many.
-func graphs(t testing.TB, usual int) int {
-	t.Helper()
-	if s := os.Getenv("INLAY_GRAPHS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	return usual
-}
-
+// The ways to show trees differ in what overlays a tree and what does not: a
+// process must not be able to tell.
 func TestEveryWayToShowTreesMakesTheSameOfGraphs(t *testing.T) {
 	needsProcesses(t)
+	n, o := 30, enginetest.EqualOptions{}
+	if os.Getenv("INLAY_LONG") != "" { // others each time
+		n, o.First = 2000, uint64(time.Now().UnixNano())
+	}
 	for _, m := range []checkout.Method{checkout.Plain, checkout.Copy} {
 		t.Run(m.String(), func(t *testing.T) {
-			enginetest.Equal(t, graphs(t, 100), enginetest.EqualOptions{}, func(t testing.TB) (a, b engine.Engine) {
+			enginetest.Equal(t, n, o, func(t testing.TB) (a, b engine.Engine) {
 				return open(t, embedded.Options{Secret: enginetest.Secret, Record: true}),
 					open(t, embedded.Options{Secret: enginetest.Secret, Record: true, Root: m})
 			})

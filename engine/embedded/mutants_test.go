@@ -327,22 +327,27 @@ func isDiff(n *graph.Node) bool { _, ok := n.Op().(graph.Diff); return ok }
 // Each error shows in the first graphs that are drawn, and as what it is.
 func TestEveryMutantIsNoticed(t *testing.T) {
 	needsProcesses(t)
+	quick := embedded.Options{}
 	remembering := embedded.Options{Secret: enginetest.Secret, Record: true}
-	a, b := open(t, remembering), open(t, remembering)
+	a, b := open(t, quick), open(t, quick)
+	x, y := open(t, remembering), open(t, remembering)
 	// Processes that ran for one mutant are not run again for the next.
 	o := enginetest.EqualOptions{AtATime: 1, Since: time.Now().Add(-time.Second)}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			wrong := m.mutant
+			right, wrong := a, m.mutant
 			wrong.Engine = b
-			noticed(t, m.kind, m.execs, o, a, &wrong)
+			if m.execs {
+				right, wrong.Engine = x, y
+			}
+			noticed(t, m.kind, m.execs, o, right, &wrong)
 		})
 	}
 	t.Run("runs are not remembered", func(t *testing.T) {
-		noticed(t, "records", false, o, a, open(t, embedded.Options{Secret: enginetest.Secret}))
+		noticed(t, "records", false, o, x, open(t, embedded.Options{Secret: enginetest.Secret}))
 	})
 	t.Run("logs are cut", func(t *testing.T) {
-		noticed(t, "logs", true, o, a, open(t, embedded.Options{Secret: enginetest.Secret, Record: true, LogLimit: 8192}))
+		noticed(t, "logs", true, o, x, open(t, embedded.Options{Secret: enginetest.Secret, Record: true, LogLimit: 8192}))
 	})
 }
 

@@ -134,6 +134,9 @@ func (c *comparison) settled() []string { return settled(c.node, c.a.failed()) }
 func (c *comparison) steps() {
 	for _, call := range c.settled() {
 		a, b := c.a.steps[call], c.b.steps[call]
+		if a == nil && b == nil {
+			continue // the graph was refused before
+		}
 		if a == nil || b == nil || a.ended == nil || b.ended == nil {
 			c.differ("steps", "%s began and ended: %v and %v", call, a != nil && a.ended != nil, b != nil && b.ended != nil)
 			continue

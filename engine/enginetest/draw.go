@@ -49,7 +49,6 @@ type drawer struct {
 	now    treetest.Listing // what its tree is, as far as that is known
 	links  bool             // there may be hardlinks, and processes change no file that is there
 	execs  int              // still to come
-	user   bool             // somebody but root was set
 	failed bool             // a step that fails was drawn
 }
 
@@ -99,14 +98,14 @@ func (d *drawer) fit(l treetest.Listing) treetest.Listing {
 			l[n].Same = ""
 		}
 		if d.limits.UTF8 {
-			l[n].Path, l[n].Same, l[n].Target = utf8(l[n].Path), utf8(l[n].Same), utf8(l[n].Target)
+			l[n].Path, l[n].Same, l[n].Target = valid(l[n].Path), valid(l[n].Same), valid(l[n].Target)
 		}
 	}
 	l.Sort()
 	return slices.CompactFunc(l, func(a, b treetest.Item) bool { return a.Path == b.Path })
 }
 
-func utf8(s string) string { return strings.ToValidUTF8(s, "\u00ff") }
+func valid(s string) string { return strings.ToValidUTF8(s, "\u00ff") }
 
 // add adds a step, and gives its number.
 func (d *drawer) add(s step) int {
@@ -158,7 +157,7 @@ func (d *drawer) operation() {
 		if d.limits.UTF8 {
 			c.Args = slices.Clone(c.Args)
 			for n := range c.Args {
-				c.Args[n] = utf8(c.Args[n])
+				c.Args[n] = valid(c.Args[n])
 			}
 		}
 		op := operation(c)
