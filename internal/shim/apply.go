@@ -260,7 +260,7 @@ func (x *applier) finish(p string, t *told) error {
 	}
 	dir, name, err := x.root.parent(p)
 	if err == nil {
-		err = x.setAttr(dir, name, false, *t.attr)
+		err = x.setDir(dir, name, *t.attr)
 	}
 	return changeError("set attributes", p, err)
 }

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,10 +43,8 @@ func Exec(spec, out string) error {
 	if err != nil {
 		return err
 	}
-	if s.Root != nil {
-		if err := setRoot(*s.Root); err != nil {
-			return err
-		}
+	if err := s.setAttrs(); err != nil {
+		return err
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
@@ -113,14 +110,25 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 	return env, secrets, nil
 }
 
-// setRoot gives the root its attributes.
-func setRoot(a tree.Attr) error {
-	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// setAttrs gives directories their attributes.
+func (s Spec) setAttrs() error {
+	x := newAttrs()
+	d, err := newDescent("/")
 	if err != nil {
-		return &os.PathError{Op: "open", Path: "/", Err: err}
+		return err
 	}
-	defer unix.Close(fd)
-	return changeError("set attributes", "/", newAttrs().setAttr(fd, ".", false, a))
+	defer d.close()
+	for _, c := range s.attrs() {
+		set := c.(SetAttr)
+		dir, name, err := d.parent(set.Path)
+		if err == nil {
+			err = x.setDir(dir, name, set.Attr)
+		}
+		if err != nil {
+			return changeError("set attributes", set.Path, err)
+		}
+	}
+	return nil
 }
 
 // execution is one process that is run.
