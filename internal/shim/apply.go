@@ -36,7 +36,6 @@ func Apply(ctx context.Context, list, root string, sources []string) (err error)
 		}
 		x.sources = append(x.sources, d)
 	}
-	unix.Umask(0)
 	for c, err := range ReadChanges(f) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", list, err)

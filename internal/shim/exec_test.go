@@ -84,7 +84,7 @@ func TestNobodyNeedsToWatch(t *testing.T) {
 
 func TestWhatTheProcessLeavesRunningEnds(t *testing.T) {
 	c := newContainer(t)
-	mark := "98765441"
+	mark := marked(1)
 	started := time.Now()
 	r := c.run(sh(`(setsid sleep ` + mark + `; echo late) & (trap '' TERM HUP INT; setsid sh -c 'while :; do sleep ` + mark + ` & sleep 0.01; done' &)
 		(sleep 0.01 & sleep 0.02 & exec true) & echo early; sleep 0.1; exit 4`))
@@ -256,8 +256,8 @@ func TestTheProcessCannotFakeItsEnd(t *testing.T) {
 
 func TestNothingOfTheProgramLeaksIn(t *testing.T) {
 	c := newContainer(t)
-	out := c.output(sh("for f in /proc/$$/fd/*; do if [ -e $f ]; then echo ${f##*/}; fi; done; echo x > /dev/tty || echo no terminal; readlink /proc/$$/fd/0"))
-	if want := "0\n1\n2\nno terminal\n/dev/null\n"; out != want {
+	out := c.output(sh("for f in /proc/$$/fd/*; do if [ -e $f ]; then echo ${f##*/}; fi; done; echo x > /dev/tty || echo no terminal; readlink /proc/$$/fd/0; read pid name state parent group session rest < /proc/self/stat; echo $((group - pid)) $((session - pid)) $parent"))
+	if want := "0\n1\n2\nno terminal\n/dev/null\n0 0 1\n"; out != want {
 		t.Errorf("%q", out)
 	}
 	status := c.output(sh("cat /proc/self/status; ulimit -n; ulimit -Hn"))
@@ -313,7 +313,7 @@ func TestWithoutANamespaceOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	must(t, os.Mkdir(out, 0o700))
-	mark := "98765442"
+	mark := marked(2)
 	s := sh("setsid sleep " + mark + " & (sleep " + mark + " &) ; sleep 0.1; exit 5")
 	s.Env = []string{"PATH=" + os.Getenv("PATH")}
 	s.User = shim.User{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
