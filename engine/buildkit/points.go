@@ -12,6 +12,7 @@ import (
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/shim"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -20,8 +21,8 @@ import (
 // there, nor what runc itself mounts at; and the directories that all of it is in
 // are changed by that.
 type points struct {
-	times map[string]tree.Time // of directories that are there, in which points are made
-	made  []string             // the first name of each that is not there
+	dirs []shim.SetAttr // that are there, in which points are made
+	made []string       // the first name of each that is not there
 }
 
 // usual is where something is mounted in every container.
@@ -33,7 +34,8 @@ func mountPoints(ctx context.Context, x engine.RemoteExec) (points, error) {
 	for _, m := range x.Mounts {
 		all = append(all[:len(all):len(all)], m.Target)
 	}
-	p := points{times: map[string]tree.Time{}}
+	var p points
+	seen := map[string]bool{}
 	for _, at := range all {
 		r, err := tree.Resolve(ctx, x.Root.Tree, at, tree.FollowAll)
 		if err != nil || r.Entry != nil {
@@ -46,8 +48,9 @@ func mountPoints(ctx context.Context, x engine.RemoteExec) (points, error) {
 		if dir.Entry == nil {
 			continue
 		}
-		if r.Nearest != "/" {
-			p.times[r.Nearest] = dir.Entry.Attr().ModTime
+		if r.Nearest != "/" && !seen[r.Nearest] {
+			seen[r.Nearest] = true
+			p.dirs = append(p.dirs, shim.SetAttr{Path: r.Nearest, Attr: dir.Entry.Attr()})
 		}
 		rest := strings.TrimPrefix(strings.TrimPrefix(r.Path, r.Nearest), "/")
 		first, _, _ := strings.Cut(rest, "/")

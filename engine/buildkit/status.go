@@ -13,7 +13,7 @@ import (
 type watches struct {
 	mu   sync.Mutex
 	all  map[godigest.Digest]map[*watch]bool
-	done map[godigest.Digest]bool // what was complete before: whether it was cached
+	done map[godigest.Digest]bool // vertices that were complete in this session
 }
 
 // watch receives what goes on with one vertex.
@@ -27,7 +27,9 @@ type watch struct {
 	cached bool // read after ended
 }
 
-func newWatches() *watches { return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}} }
+func newWatches() *watches {
+	return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}}
+}
 
 // watch watches a vertex until stop.
 func (w *watches) watch(vertex godigest.Digest, output func(bool, []byte)) *watch {
@@ -59,7 +61,7 @@ const late = 10 * time.Second
 func (w *watch) wasCached(ctx context.Context) bool {
 	patience := late
 	w.of.mu.Lock()
-	before, again := w.of.done[w.vertex]
+	again := w.of.done[w.vertex]
 	w.of.mu.Unlock()
 	if again {
 		patience = late / 50
@@ -70,7 +72,7 @@ func (w *watch) wasCached(ctx context.Context) bool {
 	case <-ctx.Done():
 	case <-time.After(patience):
 	}
-	return before
+	return again
 }
 
 // status takes what a daemon tells.
@@ -88,7 +90,7 @@ func (w *watches) status(s *client.SolveStatus) {
 		if v.Completed == nil {
 			continue
 		}
-		w.done[v.Digest] = v.Cached
+		w.done[v.Digest] = true
 		for one := range w.all[v.Digest] {
 			one.once.Do(func() {
 				one.cached = v.Cached

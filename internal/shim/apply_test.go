@@ -135,13 +135,36 @@ func TestChangesOnAnOverlayMakeOneTreeOfAnother(t *testing.T) {
 	needsRoot(t)
 	err := treetest.Apart(func(dir string) error {
 		for seed := range uint64(150) {
-			if err := onOverlay(filepath.Join(dir, fmt.Sprint(seed)), seed); err != nil {
+			a, b := pair(seed)
+			if err := onOverlay(filepath.Join(dir, fmt.Sprint(seed)), a, b); err != nil {
 				return fmt.Errorf("seed %d: %w", seed, err)
 			}
 		}
 		return nil
 	})
 	must(t, err)
+}
+
+// What overlayfs breaks of a group is only seen after another name of it was changed.
+func TestGroupsOfLowerLayersStayOne(t *testing.T) {
+	needsRoot(t)
+	for _, c := range []struct{ a, b string }{
+		{"a = 1\nb == a", "a = 1\nb == a\nc == a"},
+		{"a = 1\nb == a", "a = 1 {0600}\nb == a"},
+		{"a = 1\nb == a\nz = 2", "a = 1\nb == a\nd/c == a\nz == a"},
+		{"a = 1\nb == a\nc == a", "a = 1\nb = 1\nc == b"},
+		{"d/a = 1\nd/b == d/a\ne/c == d/a", "d/a = 1\nd/b == d/a\ne/c == d/a\ne/f == d/a"},
+		{"a fifo\nb == a", "a fifo {0600}\nb == a\nc == a"},
+		{"a = 1\nb == a", "a = 1\nb = 1 {0600}"},
+	} {
+		must(t, treetest.Apart(func(dir string) error {
+			err := onOverlay(filepath.Join(dir, "x"), treetest.MustParse(c.a), treetest.MustParse(c.b))
+			if err != nil {
+				err = fmt.Errorf("%q to %q: %w", c.a, c.b, err)
+			}
+			return err
+		}))
+	}
 }
 
 // overlay mounts an overlay of a lower directory.
@@ -159,8 +182,7 @@ func overlay(dir, lower string) (root string, err error) {
 	return root, nil
 }
 
-func onOverlay(dir string, seed uint64) error {
-	a, b := pair(seed)
+func onOverlay(dir string, a, b treetest.Listing) error {
 	if a.Equal(b) {
 		return nil // no list, and the root of a fresh mount is new
 	}

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,15 +43,8 @@ func Exec(spec, out string) error {
 	if err != nil {
 		return err
 	}
-	if s.Root != nil {
-		if err := setRoot(*s.Root); err != nil {
-			return err
-		}
-	}
-	for p, t := range s.Times {
-		if err := setModTime(p, t); err != nil {
-			return err
-		}
+	if err := s.setAttrs(); err != nil {
+		return err
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
@@ -118,21 +110,23 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 	return env, secrets, nil
 }
 
-// setRoot gives the root its attributes.
-func setRoot(a tree.Attr) error {
-	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// setAttrs gives directories their attributes.
+func (s Spec) setAttrs() error {
+	x := newAttrs()
+	d, err := newDescent("/")
 	if err != nil {
-		return &os.PathError{Op: "open", Path: "/", Err: err}
+		return err
 	}
-	defer unix.Close(fd)
-	return changeError("set attributes", "/", newAttrs().setAttr(fd, ".", false, a))
-}
-
-// setModTime gives a directory the time at which it was modified.
-func setModTime(p string, t tree.Time) error {
-	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}
-	if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &os.PathError{Op: "set the time of", Path: p, Err: err}
+	defer d.close()
+	for _, c := range s.attrs() {
+		set := c.(SetAttr)
+		dir, name, err := d.parent(set.Path)
+		if err == nil {
+			err = x.setDir(dir, name, set.Attr)
+		}
+		if err != nil {
+			return changeError("set attributes", set.Path, err)
+		}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func TestNobodyNeedsToWatch(t *testing.T) {
 
 func TestWhatTheProcessLeavesRunningEnds(t *testing.T) {
 	c := newContainer(t)
-	mark := "98765441"
+	mark := marked(1)
 	started := time.Now()
 	r := c.run(sh(`(setsid sleep ` + mark + `; echo late) & (trap '' TERM HUP INT; setsid sh -c 'while :; do sleep ` + mark + ` & sleep 0.01; done' &)
 		(sleep 0.01 & sleep 0.02 & exec true) & echo early; sleep 0.1; exit 4`))
@@ -256,8 +256,8 @@ func TestTheProcessCannotFakeItsEnd(t *testing.T) {
 
 func TestNothingOfTheProgramLeaksIn(t *testing.T) {
 	c := newContainer(t)
-	out := c.output(sh("for f in /proc/$$/fd/*; do if [ -e $f ]; then echo ${f##*/}; fi; done; echo x > /dev/tty || echo no terminal; readlink /proc/$$/fd/0"))
-	if want := "0\n1\n2\nno terminal\n/dev/null\n"; out != want {
+	out := c.output(sh("for f in /proc/$$/fd/*; do if [ -e $f ]; then echo ${f##*/}; fi; done; echo x > /dev/tty || echo no terminal; readlink /proc/$$/fd/0; read pid name state parent group session rest < /proc/self/stat; echo $((group - pid)) $((session - pid)) $parent"))
+	if want := "0\n1\n2\nno terminal\n/dev/null\n0 0 1\n"; out != want {
 		t.Errorf("%q", out)
 	}
 	status := c.output(sh("cat /proc/self/status; ulimit -n; ulimit -Hn"))
@@ -313,7 +313,7 @@ func TestWithoutANamespaceOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	must(t, os.Mkdir(out, 0o700))
-	mark := "98765442"
+	mark := marked(2)
 	s := sh("setsid sleep " + mark + " & (sleep " + mark + " &) ; sleep 0.1; exit 5")
 	s.Env = []string{"PATH=" + os.Getenv("PATH")}
 	s.User = shim.User{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
@@ -331,12 +331,13 @@ func TestWithoutANamespaceOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestTheRootHasItsAttributes(t *testing.T) {
+func TestDirectoriesHaveTheAttributesThatTheyShall(t *testing.T) {
 	c := newContainer(t)
 	a := tree.Attr{Mode: 0o711, UID: 3, GID: 4, ModTime: tree.Time{Sec: 12345, Nsec: 6}, Xattrs: tree.NewXattrs(map[string]string{"user.k": "v"})}
-	s := sh("stat -c '%a %u %g %Y' /")
-	s.Root = &a
-	if out := c.output(s); out != "711 3 4 12345\n" {
+	s := sh("stat -c '%a %u %g %Y' / /etc /srv/x")
+	must(t, os.MkdirAll(filepath.Join(c.root, "srv/x"), 0o755))
+	s.Root, s.Dirs = &a, []shim.SetAttr{{Path: "/etc", Attr: tree.Attr{Mode: 0o750, ModTime: tree.Time{Sec: 7}}}, {Path: "/srv/x", Attr: tree.Attr{Mode: 0o1777}}}
+	if out := c.output(s); out != "711 3 4 12345\n750 0 0 7\n1777 0 0 0\n" {
 		t.Errorf("%q", out)
 	}
 	var st unix.Stat_t
@@ -344,6 +345,13 @@ func TestTheRootHasItsAttributes(t *testing.T) {
 	value := make([]byte, 10)
 	if n, err := unix.Getxattr(c.root, "user.k", value); err != nil || string(value[:n]) != "v" || st.Mtim.Nsec != 6 {
 		t.Errorf("%q %v %v", value[:max(n, 0)], err, st.Mtim)
+	}
+	must(t, os.Symlink("/etc", filepath.Join(c.root, "link")))
+	for path, want := range map[string]string{"/bin/sh": "set attributes /bin/sh: not a directory", "/link": "/link: not a directory", "/link/x": "/link: not a directory", "/absent": "/absent: no such file"} {
+		s.Dirs = []shim.SetAttr{{Path: path, Attr: tree.Attr{Mode: 0o700}}}
+		if r, err := c.try(s); err == nil || !strings.Contains(r.told, want) {
+			t.Errorf("%s: %v %q", path, err, r.told)
+		}
 	}
 }
 
@@ -372,12 +380,12 @@ func TestSpecsKeepAnyBytes(t *testing.T) {
 	a := tree.Attr{Mode: 0o1777, UID: 1, GID: 2, ModTime: tree.Time{Sec: -5, Nsec: 9}, Xattrs: tree.NewXattrs(map[string]string{"user.\xff": "\x00"})}
 	want := shim.Spec{
 		Args: []string{"\xff\n", ""}, Env: []string{"A=\xfe"}, Dir: "/\xff", User: shim.User{UID: 1, GID: 2, Groups: []uint32{3}},
-		Stdin: "/\xff", Root: &a, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
+		Stdin: "/\xff", Root: &a, Dirs: []shim.SetAttr{{Path: "/\xff", Attr: a}}, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
 	}
 	b, err := want.Encode()
 	must(t, err)
 	got, err := shim.DecodeSpec(b)
-	if err != nil || *got.Root != a || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
+	if err != nil || *got.Root != a || !slices.Equal(got.Dirs, want.Dirs) || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
 		got.Stdin != want.Stdin || !slices.Equal(got.SecretEnv, want.SecretEnv) || !slices.Equal(got.SecretFiles, want.SecretFiles) || !slices.Equal(got.User.Groups, want.User.Groups) {
 		t.Errorf("%v %+v", err, got)
 	}

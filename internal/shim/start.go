@@ -54,8 +54,12 @@ func (x *execution) start(stdin *os.File) (int, *Start) {
 	return 0, &Start{StageProgram, errno(err), name, (&os.PathError{Op: "exec", Path: name, Err: err}).Error()}
 }
 
-// credential is that of the user; whoever runs this is root.
+// credential is that of the user; nil for who runs this, which is root. Not every
+// namespace lets root set groups.
 func (u User) credential() *syscall.Credential {
+	if groups, err := os.Getgroups(); err == nil && len(groups) == 0 && u.UID == 0 && u.GID == 0 && len(u.Groups) == 0 {
+		return nil
+	}
 	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups, NoSetGroups: os.Geteuid() != 0}
 }
 
