@@ -135,6 +135,14 @@ type Lowering struct {
 	Why string // in words, with what was laid over what
 }
 
+// String says it in one line.
+func (l Lowering) String() string {
+	if l.How == LowerNothing {
+		return l.Why
+	}
+	return string(l.How) + ": " + l.Why
+}
+
 // LoweringKind is what a remote made a tree with.
 type LoweringKind string
 
