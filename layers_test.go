@@ -57,6 +57,9 @@ var law = []rule{
 
 	{"internal/shim", "digest tree compose internal/mask internal/capture", "what runs in containers of others, and what it says: it knows no engine, and is small"},
 
+	{"internal/daemon", "", "a connection to a BuildKit daemon: it knows states and results, neither trees nor graphs"},
+	{"internal/daemontest", "", "daemons for tests"},
+
 	{"graph", "digest tree compose", "what is to be made, without what makes it"},
 
 	{"image", "digest internal/compress", "images are blobs that name blobs; what is in a layer is not their business"},
@@ -66,17 +69,19 @@ var law = []rule{
 	{"image/registry", "digest image internal/compress", "one place for images"},
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
-	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/enginetest", "digest tree compose graph image image/layout engine engine/runs internal/steplog internal/store internal/treetest",
+		"the laws of engines, for tests: of any engine; what they remember is in a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
 		"internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
+	{"engine/buildkit", "digest tree compose graph image engine internal/daemon internal/layer internal/shim", "what a BuildKit daemon does for an engine: it keeps nothing here itself"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
 	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},
 	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
 	{"cmd/inlay/internal/chart", "", "draws boxes and arrows; what they stand for is not its business"},
-	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/embedded . pipeline " +
+	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/buildkit engine/embedded . pipeline " +
 		"internal/steplog internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"cmd/inlay-shim", "internal/shim", "the program of internal/shim"},

@@ -47,9 +47,6 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if err != nil {
 		return usageError{err}
 	}
-	if a.engine != "embedded" {
-		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
-	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
 	if a.prompting {
 		o.Stdin = nil // it is the user's own
@@ -63,6 +60,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		}
 	}
 	if o.Epoch, err = epoch(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return err
+	}
+	if err := a.elsewhere(&o); err != nil {
 		return err
 	}
 	e, err := embedded.Open(ctx, o)

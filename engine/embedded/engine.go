@@ -68,6 +68,11 @@ type Options struct {
 	// make, and of what images say of their making. It is what SOURCE_DATE_EPOCH
 	// says elsewhere; nothing ever takes the time of day.
 	Epoch int64
+	// Remote gives a machine that runs the processes instead, and pulls images from
+	// registries; nil is this one.
+	Remote func(engine.Local) (engine.Remote, error)
+	// Name is what runs say of the engine that made them; "" is "embedded".
+	Name string
 	// Processes is how many processes run at a time; 0 stands for the number of
 	// processors, but for two at least.
 	Processes int
@@ -89,6 +94,8 @@ type Engine struct {
 	store   *store.Store
 	source  *nodes
 	remote  *registry.Client
+
+	where engine.Remote // runs the processes; nil for this machine
 
 	slots    chan struct{} // of processes
 	terminal terminals
@@ -147,13 +154,19 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		}
 		return nil, fmt.Errorf("open the store %s: %w", o.Store, err)
 	}
-	return &Engine{
+	e := &Engine{
 		options: o, store: s, source: &nodes{s},
 		remote:   registry.New(registry.Options{}),
 		slots:    make(chan struct{}, o.Processes),
 		running:  map[digest.Digest]chan struct{}{},
 		terminal: newTerminals(),
-	}, nil
+	}
+	if o.Remote != nil {
+		if e.where, err = o.Remote(local{e}); err != nil {
+			return nil, errors.Join(err, s.Close(ctx))
+		}
+	}
+	return e, nil
 }
 
 // Close ends the use of the engine.
@@ -165,6 +178,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	var err error
 	if roots != nil {
 		err = roots.Close()
+	}
+	if e.where != nil {
+		err = errors.Join(err, e.where.Close(ctx))
 	}
 	return errors.Join(err, e.store.Close(ctx))
 }
@@ -182,6 +198,12 @@ func (e *Engine) Store() *store.Store { return e.store }
 // OpenContent opens the content of a file, verified.
 func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	b, err := e.store.OpenBlob(ctx, d)
+	if errors.Is(err, store.ErrMissing) && e.where != nil {
+		r, there := e.where.OpenContent(ctx, d)
+		if !errors.Is(there, fs.ErrNotExist) {
+			return r, there
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,9 @@ func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) 
 	e := s.engine()
 	ref, err := e.store.Ref(ctx, place.Path)
 	if errors.Is(err, store.ErrMissing) {
+		if e.where != nil {
+			return s.pulled(ctx, place, op)
+		}
 		s.uncached(engine.NotInStore, "it was not in the store")
 		if _, err := e.Import(ctx, place, place.Path, ImportOptions{Platform: op.Platform, Progress: s.progress()}); err != nil {
 			return engine.Result{}, fmt.Errorf("%s is not in the store, and could not be pulled: %w", place.Path, err)

@@ -60,6 +60,7 @@ type output struct {
 	of     *outputs
 	exec   *exec
 	stderr bool
+	silent bool // nobody watches
 	blob   *store.BlobWriter
 	mask   *mask.Writer
 	tail   tail
@@ -86,7 +87,9 @@ func (s outputSink) Write(b []byte) (int, error) {
 	s.o.tail.add(b)
 	s.o.size += int64(len(b))
 	s.o.of.note(s.o, b)
-	s.o.exec.event(engine.Output{Step: s.o.exec.number, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
+	if !s.o.silent {
+		s.o.exec.event(engine.Output{Step: s.o.exec.number, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
+	}
 	return s.o.blob.Write(b)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/internal/store"
 )
@@ -37,6 +38,8 @@ type RunRecord struct {
 	Asked string // what the user asked for
 	Call  string // what made the first node
 	Error string `json:",omitempty"` // how it failed
+	// Engine is the engine that carried it out, as users name it; "" is the embedded one.
+	Engine string `json:",omitempty"`
 }
 
 // StepRecord is the body of a step of a run in the store, as JSON. The step has
@@ -54,6 +57,12 @@ type StepRecord struct {
 	Placed  *Placed      `json:",omitempty"` // nil where it put nothing anywhere
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input
+
+	// Node is the op, of a step whose tree may be known to a remote alone: it is
+	// resolved again to be looked into.
+	Node *graph.Encoded `json:",omitempty"`
+	// Lowered is how a remote made the trees that it needed.
+	Lowered []engine.Lowering `json:",omitempty"`
 
 	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
 }
