@@ -73,7 +73,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	if p.points, err = mountPoints(ctx, x); err != nil {
 		return nil, err
 	}
-	spec.Dirs = p.points.dirs
+	spec.Times = p.points.times
 	inputs := map[string][]byte{}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
