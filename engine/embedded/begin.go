@@ -67,6 +67,22 @@ func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	return res, err
 }
 
+// Skip notes that a node is not resolved because something else failed: those of
+// its steps that the run does not have yet are skipped ones. Before the first
+// Resolve, and in a run that is not remembered, nobody wants to know.
+func (r *Run) Skip(n *graph.Node) {
+	r.beginning.Lock()
+	defer r.beginning.Unlock()
+	if r.notes == nil {
+		return
+	}
+	e := &run{root: n, history: r.history, engine: r.Engine, events: r.notes.sink()}
+	r.history.mu.Lock()
+	e.number(n)
+	r.history.mu.Unlock()
+	r.notes.skip(e)
+}
+
 // remember begins to write down the run, with its first node.
 func (r *Run) remember(ctx context.Context, n *graph.Node, ev *events) (err error) {
 	r.beginning.Lock()

@@ -159,6 +159,25 @@ func (ns *notes) resolved(ctx context.Context, r *run, failed error) {
 	_ = ns.flush(context.WithoutCancel(ctx)) // it has told
 }
 
+// sink gives where the events of the last resolution go.
+func (ns *notes) sink() *events {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return ns.events
+}
+
+// skip notes that the steps of a resolution will not begin.
+func (ns *notes) skip(r *run) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	for _, n := range ns.steps {
+		if n.of == r {
+			n.step.State = runs.Skipped
+			ns.change(n)
+		}
+	}
+}
+
 // end writes down how the run ended.
 func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	ns.mu.Lock()

@@ -80,6 +80,11 @@ func (r *run) plan(n *graph.Node) {
 		}
 		delete(r.numbers, m)
 	}
+	r.number(n)
+}
+
+// number gives numbers to the steps that have none. The caller holds mu.
+func (r *run) number(n *graph.Node) {
 	for m := range n.All() {
 		if _, ok := r.numbers[m]; ok {
 			continue
