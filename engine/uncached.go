@@ -1,8 +1,7 @@
 package engine
 
 // Uncached says that the result of a step was not there, and why: of an exec
-// before its process runs. Steps whose results are not kept, because making them
-// costs less than looking for them, have no such event.
+// before its process runs. Each step that succeeds has one unless it was cached.
 type Uncached struct {
 	Step int // of the run, from 1
 	Miss
@@ -30,6 +29,8 @@ const (
 	FilesChanged       Cause = "files-changed"       // files of this machine were read, as they are new or changed of late
 	NotInStore         Cause = "not-in-store"        // an image, or a part of it
 	ReadEveryTime      Cause = "read-every-time"     // a source of which nothing is kept
+	MadeEveryTime      Cause = "made-every-time"     // a tree that is put together: that costs less than a look for it
+	OpenedEveryTime    Cause = "opened-every-time"   // a terminal
 )
 
 func (Uncached) event() {}

@@ -145,6 +145,8 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 			r.failed = err
 		}
 		r.mu.Unlock()
+	} else if !s.cached && !s.missed {
+		s.uncached(engine.MadeEveryTime, "quicker to make again")
 	}
 	s.note.end(s, inputs, res, err)
 	s.event(engine.StepEnded{Step: s.number, Cached: s.cached, Err: err, Took: time.Since(s.started)})
@@ -207,6 +209,7 @@ type step struct {
 	number  int // from 1
 	started time.Time
 	cached  bool
+	missed  bool          // it was told why it is not cached
 	stopped bool          // it was canceled
 	left    *tree.Tree    // what it left when it failed; nil if that is not known
 	process *runs.Process // what became of its process; nil if there was none
@@ -222,6 +225,7 @@ func (s *step) event(ev engine.Event) {
 	case engine.Written:
 		s.note.wrote(ev)
 	case engine.Uncached:
+		s.missed = true
 		s.note.uncached(ev.Miss)
 	}
 	s.run.events.send(ev)

@@ -102,6 +102,44 @@ func TestAnExecThatRunsAgainSaysWhy(t *testing.T) {
 	sound(t, e)
 }
 
+// A step that succeeded was cached, or has said once why not, in the events and in
+// the run.
+func TestEveryStepIsCachedOrSaysWhyNot(t *testing.T) {
+	needsProcesses(t)
+	e := open(t, embedded.Options{Record: true})
+	scratch := graph.New(graph.Scratch{}, "Scratch")
+	file := graph.New(graph.NewFile{Path: "/x", Content: []byte("x")}, "NewFile", scratch)
+	host := graph.New(graph.Host{Path: t.TempDir()}, "Host")
+	n := graph.New(graph.Copy{To: "/a/", From: []string{"/"}}, "Copy", script(t, graph.Exec{}, "true"), file)
+	n = graph.New(graph.Copy{To: "/b/", From: []string{"/"}}, "Copy", n, host)
+	n = graph.New(graph.Configure{}, "Configure", graph.New(graph.Merge{}, "Merge", n, file))
+	for range 2 {
+		said, ended := map[int]int{}, 0
+		if _, err := e.Resolve(t.Context(), n, engine.SinkFunc(func(ev engine.Event) {
+			switch ev := ev.(type) {
+			case engine.Uncached:
+				said[ev.Step]++
+			case engine.StepEnded:
+				ended++
+				if want := map[bool]int{false: 1}[ev.Cached]; said[ev.Step] != want {
+					t.Errorf("step %d, cached: %v, has said %d times why it was not", ev.Step, ev.Cached, said[ev.Step])
+				}
+			}
+		})); err != nil {
+			t.Fatal(err)
+		}
+		f, err := runs.Find(t.Context(), e.Store(), runs.Name{Run: runs.Last})
+		if err != nil || ended != len(f.Steps) || ended < 8 {
+			t.Fatalf("%d ended of %d, %v", ended, len(f.Steps), err)
+		}
+		for _, s := range f.Steps {
+			if (s.Uncached != nil) != (s.State == runs.Done) {
+				t.Errorf("step %d, %s: %+v", s.Number(), s.State, s.Uncached)
+			}
+		}
+	}
+}
+
 // Sources say what they had to read.
 func TestSourcesSayWhyTheyRead(t *testing.T) {
 	e := open(t, embedded.Options{})

@@ -55,7 +55,7 @@ type StepRecord struct {
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input
 
-	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
+	Uncached *engine.Miss `json:",omitempty"` // why its result was not there
 }
 
 // Process is what became of a process.
