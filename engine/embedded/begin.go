@@ -40,8 +40,17 @@ func (r *Run) Name() string {
 	return r.notes.run.Name()
 }
 
-// Resolve makes the result of a node: its inputs first, in parallel.
+// Resolve makes the result of a node: its inputs first, in parallel. What it gives
+// a digest of can be looked up by others.
 func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
+	res, err := r.resolve(ctx, n, s)
+	if r.notes != nil {
+		_ = r.notes.flush(context.WithoutCancel(ctx)) // it has told
+	}
+	return res, err
+}
+
+func (r *Run) resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
 	if err := n.Check(); err != nil {
 		return engine.Result{}, err
 	}
@@ -60,7 +69,7 @@ func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	if err != nil && ctx.Err() == nil && e.failed != nil {
 		err = e.failed // not that others were canceled because of it
 	}
-	e.notes.resolved(ctx, e, err)
+	e.notes.resolved(e)
 	r.history.mu.Lock()
 	r.failed = err
 	r.history.mu.Unlock()

@@ -150,6 +150,7 @@ func (s *step) log() *log {
 		return nil
 	}
 	f, err := n.notes.run.Log(n.step.Index)
+	n.notes.soon()
 	l := &log{note: n, file: f, err: err}
 	if err == nil {
 		l.w, l.err = steplog.NewWriter(f, n.notes.engine.options.LogLimit, time.Now)
