@@ -18,8 +18,9 @@ type Cause string
 
 // The causes of a [Miss].
 const (
-	NeverRun           Cause = "never-run"           // no such step was carried out here
+	NeverRun           Cause = "never-run"           // no such step was carried out here, as far as is remembered
 	FailedBefore       Cause = "failed-before"       // it was, and failed
+	StoppedBefore      Cause = "stopped-before"      // it was, and was canceled
 	Collected          Cause = "collected"           // it was, and what came of it was removed since, or damaged
 	CommandChanged     Cause = "command-changed"     // of the process
 	EnvironmentChanged Cause = "environment-changed" // variables of the process
