@@ -103,7 +103,15 @@ func (v *visit) enterStep(ctx context.Context) error {
 		v.display.Pause()
 		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), cleanLine(step.Call), step.State)
 	}
+	v.tellLost(step)
 	return v.stand(ctx, in, step.Spec)
+}
+
+// tellLost says it if what the step's process left is not there.
+func (v *visit) tellLost(step *runs.Step) {
+	if step.Lost() {
+		v.display.Event(engine.Lost{Step: -1, Of: v.src})
+	}
 }
 
 // watched tells whether a person is at both ends.
@@ -168,6 +176,7 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 	}
 	s.display.Pause()
 	fmt.Fprintf(s.stderr, "inlay: %s\n", cleanLine(failed.Error()))
+	v.tellLost(step)
 	var exited exitError
 	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
 		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
