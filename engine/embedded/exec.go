@@ -314,11 +314,13 @@ func (x *exec) describe(ctx context.Context, root string) (runtime.Process, erro
 	if err != nil {
 		return p, err
 	}
-	p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group))
+	if p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group)); err != nil {
+		return p, &UserError{x.spec.User, err}
+	}
 	if !slices.ContainsFunc(p.Env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
 		p.Env = append(slices.Clone(p.Env), "HOME="+p.User.Home)
 	}
-	return p, err
+	return p, nil
 }
 
 func readOptional(view fs.FS, name string) ([]byte, error) {

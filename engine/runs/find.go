@@ -196,10 +196,11 @@ func (f Found) Made() (*Step, error) {
 	return nil, notFound("no step of run %s has ended; its state is %s", f.Run.Name, f.Run.State)
 }
 
-// Lost tells whether what the step's process left could not be kept.
+// Lost tells whether what the step's process left could not be kept. Of one that
+// was killed nobody knows whether its process ran.
 func (s Step) Lost() bool {
-	ended := s.State == Failed || s.State == Canceled || s.State == store.Crashed
-	return ended && s.Spec != nil && s.After.IsZero()
+	ran := s.Process != nil && (s.State == Failed || s.State == Canceled) || s.State == store.Crashed
+	return ran && s.Spec != nil && s.After.IsZero()
 }
 
 // Tree gives the digest of the tree after the step. Of one that failed it is what
