@@ -21,9 +21,9 @@ func (a *app) diffCommand() *cobra.Command {
 		Short: "list the paths in which two trees differ",
 		Long: "List what makes the second tree of the first: A for a path that was added, M for one\n" +
 			"that was changed, D for one that was removed, with all below it. What was changed, and\n" +
-			"by how many bytes (an inode counts once), is told by --stat; -p shows the lines of files that differ, as a\n" +
-			"unified diff. One SRC alone must be a step of a run: then it is what that step changed.\n" +
-			"The exit code does not tell whether they differ.\n\n" + sources,
+			"by how many bytes, is told by --stat: an inode counts once. -p shows the lines of files\n" +
+			"that differ, as a unified diff. One SRC alone must be a step of a run: then it is what\n" +
+			"that step changed. The exit code does not tell whether they differ.\n\n" + sources,
 		Example: `  inlay diff debian:12 oci:out
   inlay diff -p last@2 last@failed
   inlay diff --stat last@failed
