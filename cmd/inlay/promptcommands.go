@@ -34,7 +34,11 @@ func promptCommands() []promptCommand {
 		{"ls", "[-l] [vN] [PATH]", "list a directory", true, (*prompt).ls},
 		{"cat", "[vN] PATH...", "write what files hold", true, (*prompt).cat},
 		{"diff", "[A [B]]", "what the last word changed; what changed from A, or from A to B: vN or SRC", true, (*prompt).diff},
-		{"shell", "[vN] [--with-shell] [--keep NAME] [-- CMD...]", "open a process in it, on the terminal", true, (*prompt).shell},
+		{"steps", "[RUN|STEP]", "list what the words so far came to, as the steps of a run", true, (*prompt).steps},
+		{"explain", "[RUN|STEP]", "tell where they put things, and why there", true, (*prompt).explain},
+		{"log", "[RUN|STEP]", "write what processes said", true, (*prompt).log},
+		{"runs", "", "list what was run; this conversation is last", true, (*prompt).runs},
+		{"shell", "[vN] [--with-shell] [--keep NAME [--replace]] [-- CMD...]", "open a process in it, on the terminal", true, (*prompt).shell},
 		{"values", "", "list all values so far", false, (*prompt).list},
 		{"use", "vN", "go on from another value", false, (*prompt).use},
 		{"undo", "", "go back to the value before; none is lost", false, (*prompt).undo},
@@ -195,6 +199,12 @@ func (p *prompt) shell(ctx context.Context, args []string) error {
 			return err
 		}
 		visitor.keep, args = args[1], args[2:]
+		if len(args) > 0 && args[0] == "--replace" {
+			visitor.replace, args = true, args[1:]
+		}
+		if err := visitor.checkKeep(ctx); err != nil {
+			return err
+		}
 	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]

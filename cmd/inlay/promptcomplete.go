@@ -6,10 +6,11 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/pipeline"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -20,44 +21,59 @@ type completer struct {
 	ctx context.Context // of the conversation: the editor has none to give
 }
 
-// Do gives what could follow at a place of a line, and how much of it is there.
-func (c completer) Do(line []rune, pos int) ([][]rune, int) {
-	typed, all := c.candidates(string(line[:pos]))
-	var out [][]rune
-	for _, s := range all {
-		if strings.HasPrefix(s, typed) {
-			out = append(out, []rune(s[len(typed):]))
-		}
-	}
-	return out, utf8.RuneCountInString(typed)
+// candidate is what an argument could become.
+type candidate struct {
+	text string
+	part bool // more could follow it
 }
 
-// candidates gives the last argument of a text as it was typed, and what it could
-// be, followed by a space where it would be whole.
-func (c completer) candidates(text string) (typed string, all []string) {
-	start := strings.LastIndexAny(text, "|(;") + 1
-	begins := start == 0 || text[start-1] != '|'
-	args := split(text[start:])
-	typed = args[len(args)-1]
-	switch {
-	case len(args) == 1:
-		return typed, c.words(begins, start == 0)
-	case strings.HasPrefix(typed, "$"):
-		for _, name := range c.values.Names() {
-			all = append(all, "$"+name+" ")
-		}
-		return typed, all
+// whole gives candidates that are complete.
+func whole(names ...string) []candidate {
+	var out []candidate
+	for _, n := range names {
+		out = append(out, candidate{text: n})
 	}
-	name, given := args[0], args[1:len(args)-1]
-	if cmd, ok := c.isCommand(name, start == 0); ok {
-		return typed, c.ofCommand(cmd, typed)
+	return out
+}
+
+// Do gives what could follow at a place of a line, and how much of it is there.
+func (c completer) Do(line []rune, pos int) ([][]rune, int) {
+	t := typing(string(line[:pos]))
+	typed := t.args[len(t.args)-1]
+	var out [][]rune
+	for _, s := range c.candidates(t) {
+		if rest, ok := strings.CutPrefix(s.text, typed); ok {
+			if rest, ok = t.finish(rest, s.part); ok {
+				out = append(out, []rune(rest))
+			}
+		}
+	}
+	return out, utf8.RuneCountInString(t.raw)
+}
+
+// candidates gives what the last argument of what is typed could be.
+func (c completer) candidates(t typed) []candidate {
+	text := t.args[len(t.args)-1]
+	switch {
+	case len(t.args) == 1:
+		return c.words(t.before != '|', t.before == 0)
+	case strings.HasPrefix(t.raw, "$"), strings.HasPrefix(t.raw, `"$`):
+		var out []string
+		for _, name := range c.values.Names() {
+			out = append(out, "$"+name)
+		}
+		return whole(out...)
+	}
+	name, given := t.args[0], t.args[1:len(t.args)-1]
+	if cmd, ok := c.isCommand(name, t.before == 0); ok {
+		return c.ofCommand(cmd, text)
 	}
 	for _, w := range pipeline.Words() {
 		if w.Name == name {
-			return typed, c.ofWord(w, given, typed)
+			return c.ofWord(w, given, text)
 		}
 	}
-	return typed, nil
+	return nil
 }
 
 func (c completer) isCommand(name string, first bool) (promptCommand, bool) {
@@ -70,61 +86,81 @@ func (c completer) isCommand(name string, first bool) (promptCommand, bool) {
 }
 
 // words gives what a line or a part of it can start with.
-func (c completer) words(begins, first bool) []string {
+func (c completer) words(begins, first bool) []candidate {
 	_, goesOn := c.values.Current()
-	var out []string
+	var out []candidate
 	for _, w := range pipeline.Words() {
 		source := w.Group == pipeline.Sources
 		if source && begins || !source && (!begins || first && goesOn) {
-			out = append(out, w.Name+" ")
+			out = append(out, candidate{text: w.Name})
 		}
 	}
 	if first {
 		for _, cmd := range promptCommands() {
-			if !slices.Contains(out, cmd.name+" ") {
-				out = append(out, cmd.name+" ")
+			if !slices.Contains(out, candidate{text: cmd.name}) {
+				out = append(out, candidate{text: cmd.name})
 			}
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b candidate) int { return strings.Compare(a.text, b.text) })
 	return out
 }
 
-func (c completer) ofCommand(cmd promptCommand, typed string) []string {
+func (c completer) ofCommand(cmd promptCommand, typed string) []candidate {
 	switch cmd.name {
 	case "ls", "cat":
 		return append(c.paths(typed), c.numbered()...)
 	case "diff", "use", "shell":
 		return c.numbered()
+	case "steps", "explain", "log":
+		return c.runs()
 	case "save":
 		return hostPaths(typed)
 	case "help":
-		var out []string
+		var out []candidate
 		for _, w := range pipeline.Words() {
-			out = append(out, w.Name+" ")
+			out = append(out, candidate{text: w.Name})
 		}
 		return out
 	}
 	return nil
 }
 
+// runs gives the names of runs, and of the steps of this one.
+func (c completer) runs() []candidate {
+	out := whole(runs.Last, runs.Last+"@"+runs.FailedStep)
+	if f, err := runs.Find(c.ctx, c.embedded.Store(), runs.Name{Run: c.recorded.Name()}); err == nil && c.recorded.Name() != "" {
+		for _, s := range f.Steps {
+			out = append(out, candidate{text: runs.Last + "@" + strconv.Itoa(s.Number())})
+		}
+	}
+	list, err := c.embedded.Store().Runs(c.ctx)
+	if err != nil {
+		return out
+	}
+	for _, r := range list {
+		out = append(out, candidate{text: r.Name})
+	}
+	return out
+}
+
 // numbered gives the names of values.
-func (c completer) numbered() []string {
-	var out []string
+func (c completer) numbered() []candidate {
+	var out []candidate
 	for _, name := range c.values.Names() {
 		if isValue.MatchString(name) {
-			out = append(out, name+" ")
+			out = append(out, candidate{text: name})
 		}
 	}
 	return out
 }
 
 // ofWord gives what an argument of a word could be, by what its usage calls it.
-func (c completer) ofWord(w pipeline.Word, given []string, typed string) []string {
+func (c completer) ofWord(w pipeline.Word, given []string, typed string) []candidate {
 	if strings.HasPrefix(typed, "-") {
-		var out []string
+		var out []candidate
 		for _, f := range w.Flags {
-			out = append(out, "--"+f.Name+" ")
+			out = append(out, candidate{text: "--" + f.Name})
 		}
 		return out
 	}
@@ -140,9 +176,9 @@ func (c completer) ofWord(w pipeline.Word, given []string, typed string) []strin
 				continue
 			}
 			if i++; i == len(given) { // what is typed is its value
-				var out []string
+				var out []candidate
 				for _, v := range f.OneOf {
-					out = append(out, v+" ")
+					out = append(out, candidate{text: v})
 				}
 				return out
 			}
@@ -157,9 +193,9 @@ func (c completer) ofWord(w pipeline.Word, given []string, typed string) []strin
 	}
 	switch kind := strings.Trim(kinds[min(at, len(kinds)-1)], "[]."); {
 	case kind == "SRC":
-		return append(append(c.refs(), schemes()...), hostPaths(typed)...)
+		return append(append(c.refs(), starts()...), hostPaths(typed)...)
 	case kind == "DEST":
-		return schemes()[:len(schemes())-1]
+		return starts()
 	case kind == "FILE", kind == "DIR", w.Name == "host":
 		return append(hostPaths(typed), c.refs()...)
 	case kind == "PATH", kind == "FROM", kind == "TO", kind == "TARGET", kind == "PATTERN":
@@ -168,15 +204,24 @@ func (c completer) ofWord(w pipeline.Word, given []string, typed string) []strin
 	return nil
 }
 
+// starts gives what a place may start with.
+func starts() []candidate {
+	var out []candidate
+	for _, s := range schemes() {
+		out = append(out, candidate{s, true})
+	}
+	return out
+}
+
 // refs gives the names in the store.
-func (c completer) refs() []string {
-	var out []string
+func (c completer) refs() []candidate {
+	var out []candidate
 	refs, err := c.embedded.Store().Refs(c.ctx)
 	if err != nil {
 		return nil
 	}
 	for _, r := range refs {
-		out = append(out, r.Name+" ")
+		out = append(out, candidate{text: r.Name})
 	}
 	return out
 }
@@ -185,12 +230,12 @@ func (c completer) refs() []string {
 const mostNames = 1000
 
 // paths gives the paths of the current value that a text could become.
-func (c completer) paths(typed string) []string {
+func (c completer) paths(typed string) []candidate {
 	now, ok := c.values.Current()
 	if !ok {
 		return nil
 	}
-	dir, _ := path.Split(unescape(typed))
+	dir, _ := path.Split(typed)
 	e, err := entryAt(c.ctx, now.Result.Tree, "/"+dir, tree.FollowAll)
 	if err != nil {
 		return nil
@@ -199,29 +244,25 @@ func (c completer) paths(typed string) []string {
 	if !ok {
 		return nil
 	}
-	var out []string
+	var out []candidate
 	for child, err := range t.All(c.ctx) {
 		if err != nil || len(out) == mostNames {
 			break
 		}
-		end := " "
-		if child.Entry.Kind() == tree.KindDirectory {
-			end = "/"
-		}
-		if name, ok := escapeName(dir + child.Name); ok && strings.HasPrefix(name, typed) {
-			out = append(out, name+end)
+		if name := dir + child.Name; strings.HasPrefix(name, typed) {
+			out = append(out, entry(name, child.Entry.Kind() == tree.KindDirectory))
 		}
 	}
 	return out
 }
 
 // programs gives the names of programs of the current value, for a command.
-func (c completer) programs(at int) []string {
+func (c completer) programs(at int) []candidate {
 	now, ok := c.values.Current()
 	if !ok || at > 0 {
 		return nil
 	}
-	var out []string
+	var out []candidate
 	for _, dir := range []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
 		e, err := entryAt(c.ctx, now.Result.Tree, dir, tree.FollowAll)
 		if err != nil {
@@ -232,19 +273,25 @@ func (c completer) programs(at int) []string {
 				if err != nil {
 					break
 				}
-				if name, ok := escapeName(child.Name); ok {
-					out = append(out, name+" ")
-				}
+				out = append(out, candidate{text: child.Name})
 			}
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b candidate) int { return strings.Compare(a.text, b.text) })
 	return slices.Compact(out)
 }
 
+// entry gives a path as a candidate: of a directory more could follow.
+func entry(name string, dir bool) candidate {
+	if dir {
+		return candidate{name + "/", true}
+	}
+	return candidate{text: name}
+}
+
 // hostPaths gives the paths of this machine that a text could become.
-func hostPaths(typed string) []string {
-	dir, _ := filepath.Split(unescape(typed))
+func hostPaths(typed string) []candidate {
+	dir, _ := filepath.Split(typed)
 	at := dir
 	if at == "" {
 		at = "."
@@ -256,77 +303,11 @@ func hostPaths(typed string) []string {
 	if dir == "" {
 		dir = "./"
 	}
-	var out []string
+	var out []candidate
 	for _, e := range list {
-		end := " "
-		if e.IsDir() {
-			end = "/"
+		if len(out) < mostNames {
+			out = append(out, entry(dir+e.Name(), e.IsDir()))
 		}
-		if name, ok := escapeName(dir + e.Name()); ok && len(out) < mostNames {
-			out = append(out, name+end)
-		}
-	}
-	return out
-}
-
-// special are the characters that mean something in a line.
-const special = " \t'\"\\$`|&;()<>*?[]#~{}!"
-
-// escapeName writes a name as it can stand in a line. Names that a terminal would
-// not show as they are are not offered.
-func escapeName(s string) (string, bool) {
-	var b strings.Builder
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return "", false
-		}
-		if strings.ContainsRune(special, r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String(), true
-}
-
-// unescape reads a name as it stands in a line.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-// split gives the arguments of a text, as they are written; the last one is what
-// is being typed, and may be empty.
-func split(text string) []string {
-	text = strings.TrimLeft(text, " ")
-	out := []string{""}
-	var quote byte
-	for i := 0; i < len(text); i++ {
-		last := &out[len(out)-1]
-		c := text[i]
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '\'' || c == '"':
-			quote = c
-		case c == '\\' && i+1 < len(text):
-			*last += text[i : i+1]
-			i++
-			c = text[i]
-		case c == ' ':
-			if *last != "" {
-				out = append(out, "")
-			}
-			continue
-		}
-		*last += string([]byte{c})
 	}
 	return out
 }
