@@ -101,7 +101,7 @@ func (s *session) explain(e runs.Explanation, all bool) error {
 		}
 		places(p, st, all)
 		if st.Error != "" {
-			p.printf("   %s\n", cut(show.Clean(strings.ReplaceAll(strings.TrimPrefix(st.Error, st.Call+": "), "\n", "; "), false)))
+			p.printf("   %s\n", errorOf(st.Step))
 		}
 		if text := summary(st); text != "" {
 			p.printf("   %s\n", text)

@@ -96,7 +96,7 @@ func graphLines(st runs.ExplainedStep) []string {
 		lines = append(lines, "not cached: "+cleanLine(st.Uncached.Text))
 	}
 	if st.Error != "" {
-		lines = append(lines, cleanLine(strings.TrimPrefix(st.Error, st.Call+": ")))
+		lines = append(lines, cleanLine(strings.TrimPrefix(string(st.Error), string(st.Call)+": ")))
 	}
 	changed, written, _ := strings.Cut(summary(st), "; ")
 	for _, l := range []string{changed, written} {
@@ -108,8 +108,8 @@ func graphLines(st runs.ExplainedStep) []string {
 }
 
 // cleanLine makes one line of text from anywhere.
-func cleanLine(s string) string {
-	return show.Clean(strings.ReplaceAll(s, "\n", " "), false)
+func cleanLine[S ~string](s S) string {
+	return show.Clean(strings.ReplaceAll(string(s), "\n", " "), false)
 }
 
 // short is the start of a digest, by which it is known among those of a run.

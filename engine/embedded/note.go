@@ -60,7 +60,7 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 		if s.stopped {
 			n.step.State = runs.Canceled
 		}
-		n.record.Error = errorText(err)
+		n.record.Error = runs.Text(errorText(err))
 		n.after = s.left
 		return
 	}
@@ -120,7 +120,7 @@ func (n *note) uncached(m engine.Miss) {
 	if n != nil {
 		n.notes.mu.Lock()
 		defer n.notes.mu.Unlock()
-		n.record.Uncached = &m
+		n.record.Uncached = &runs.Miss{Cause: m.Cause, Text: runs.Text(m.Text)}
 	}
 }
 

@@ -53,7 +53,7 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 		asked = n.Call()
 	}
 	ns := &notes{
-		engine: e, record: runs.RunRecord{Asked: asked, Call: n.Call()}, events: ev,
+		engine: e, record: runs.RunRecord{Asked: runs.Text(asked), Call: runs.Text(n.Call())}, events: ev,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	data, err := json.Marshal(ns.record)
@@ -117,7 +117,7 @@ func (ns *notes) plan(r *run, n *graph.Node, index int, inputs []int) {
 	s := &note{
 		notes: ns, of: r,
 		step:   store.Step{Index: index, Name: n.Op().Name(), State: runs.Waiting},
-		record: runs.StepRecord{Op: n.Op().Name(), Call: n.Call(), Inputs: inputs},
+		record: runs.StepRecord{Op: n.Op().Name(), Call: runs.Text(n.Call()), Inputs: inputs},
 	}
 	ns.steps = append(ns.steps, s)
 	ns.events = r.events
@@ -202,7 +202,7 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	}
 	var data []byte
 	if failed != nil {
-		ns.record.Error = failed.Error()
+		ns.record.Error = runs.Text(failed.Error())
 		var err error
 		if data, err = json.Marshal(ns.record); err != nil {
 			return fmt.Errorf("encode the record of a run: %w", err)

@@ -70,7 +70,7 @@ func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 // Asked gives what the run was asked for.
 func (f Found) Asked() (string, error) {
 	r, err := recordOf(f.Run)
-	return r.Asked, err
+	return string(r.Asked), err
 }
 
 // Failure gives why the run failed if no step of it did, as when what it made could
@@ -80,7 +80,7 @@ func (f Found) Failure() (string, error) {
 		return "", nil
 	}
 	r, err := recordOf(f.Run)
-	return r.Error, err
+	return string(r.Error), err
 }
 
 func recordOf(run store.RunInfo) (r RunRecord, err error) {
@@ -231,11 +231,12 @@ func (s Step) Tree() (digest.Digest, error) {
 }
 
 // word gives the word or method that a step was called by.
-func word(call string) string {
-	if i := strings.IndexAny(call, " ("); i >= 0 {
-		return call[:i]
+func word(call Text) string {
+	text := string(call)
+	if i := strings.IndexAny(text, " ("); i >= 0 {
+		return text[:i]
 	}
-	return call
+	return text
 }
 
 // list tells steps with their numbers.
