@@ -144,7 +144,7 @@ func (v *visit) enterStep(ctx context.Context) error {
 	}
 	if v.watched() {
 		v.display.Pause()
-		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), cleanLine(step.Call), step.State)
+		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), show.Line(step.Call), step.State)
 	}
 	v.tellLost(step)
 	spec, err := v.secret(step.Spec)
@@ -265,15 +265,15 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 	in, step, err := s.embedded.At(ctx, v.src)
 	if err != nil {
 		s.display.Pause()
-		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Line(err.Error()))
 		return failed
 	}
 	s.display.Pause()
-	fmt.Fprintf(s.stderr, "inlay: %s\n", cleanLine(failed.Error()))
+	fmt.Fprintf(s.stderr, "inlay: %s\n", show.Line(failed.Error()))
 	v.tellLost(step)
 	var exited exitError
 	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
-		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Line(err.Error()))
 	}
 	return failed
 }

@@ -99,12 +99,12 @@ func TestRecordsKeepEveryByte(t *testing.T) {
 	odd := "/a\xff\n\"b"
 	want := runs.StepRecord{Op: "copy", Call: runs.Text("with-file " + odd), Error: runs.Text(odd + ": it failed"),
 		Uncached: &runs.Miss{Cause: engine.InputChanged, Text: runs.Text(odd)}, Written: runs.Written{Blobs: 1, Nodes: 2}, Placed: &runs.Placed{
-		List: []engine.Placement{
-			{Action: compose.Graft, Root: true, Asked: odd, From: "/f", To: odd, Kind: tree.KindDirectory, Count: 3, Was: tree.KindSymlink,
-				Hops: []tree.Hop{{Path: odd, Target: odd}, {Path: "/b", Target: ""}}},
-			{Action: engine.Mounted, To: "/c", From: "go", Mount: graph.MountCache},
-		}, More: 7,
-	}}
+			List: []engine.Placement{
+				{Action: compose.Graft, Root: true, Asked: odd, From: "/f", To: odd, Kind: tree.KindDirectory, Count: 3, Was: tree.KindSymlink,
+					Hops: []tree.Hop{{Path: odd, Target: odd}, {Path: "/b", Target: ""}}},
+				{Action: engine.Mounted, To: "/c", From: "go", Mount: graph.MountCache},
+			}, More: 7,
+		}}
 	want.Spec = &runs.Spec{
 		Args: []string{"cat", odd}, Env: []string{"A=" + odd}, Dir: odd, User: "0", Stdin: 3,
 		Mounts: []runs.Mount{{Mount: graph.Mount{Kind: graph.MountCache, Target: "/c", Name: "go"}}},

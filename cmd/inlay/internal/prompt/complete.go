@@ -1,4 +1,4 @@
-package main
+package prompt
 
 import (
 	"context"
@@ -6,18 +6,16 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/pipeline"
 	"github.com/inlaybuild/inlay/tree"
 )
 
 // completer completes lines of a conversation.
 type completer struct {
-	*prompt
+	*Prompt
 	ctx context.Context // of the conversation: the editor has none to give
 }
 
@@ -76,13 +74,13 @@ func (c completer) candidates(t typed) []candidate {
 	return nil
 }
 
-func (c completer) isCommand(name string, first bool) (promptCommand, bool) {
-	for _, cmd := range promptCommands() {
-		if cmd.name == name && first {
+func (c completer) isCommand(name string, first bool) (Command, bool) {
+	for _, cmd := range c.commands() {
+		if cmd.Name == name && first {
 			return cmd, true
 		}
 	}
-	return promptCommand{}, false
+	return Command{}, false
 }
 
 // words gives what a line or a part of it can start with.
@@ -96,9 +94,9 @@ func (c completer) words(begins, first bool) []candidate {
 		}
 	}
 	if first {
-		for _, cmd := range promptCommands() {
-			if !slices.Contains(out, candidate{text: cmd.name}) {
-				out = append(out, candidate{text: cmd.name})
+		for _, cmd := range c.commands() {
+			if !slices.Contains(out, candidate{text: cmd.Name}) {
+				out = append(out, candidate{text: cmd.Name})
 			}
 		}
 	}
@@ -106,17 +104,17 @@ func (c completer) words(begins, first bool) []candidate {
 	return out
 }
 
-func (c completer) ofCommand(cmd promptCommand, typed string) []candidate {
-	switch cmd.name {
-	case "ls", "cat":
+func (c completer) ofCommand(cmd Command, typed string) []candidate {
+	switch cmd.Takes {
+	case Paths:
 		return append(c.paths(typed), c.numbered()...)
-	case "diff", "use", "shell":
+	case Values:
 		return c.numbered()
-	case "steps", "explain", "log":
-		return c.runs()
-	case "save":
+	case Runs:
+		return whole(c.Runs(c.ctx)...)
+	case files:
 		return hostPaths(typed)
-	case "help":
+	case words:
 		var out []candidate
 		for _, w := range pipeline.Words() {
 			out = append(out, candidate{text: w.Name})
@@ -124,24 +122,6 @@ func (c completer) ofCommand(cmd promptCommand, typed string) []candidate {
 		return out
 	}
 	return nil
-}
-
-// runs gives the names of runs, and of the steps of this one.
-func (c completer) runs() []candidate {
-	out := whole(runs.Last, runs.Last+"@"+runs.FailedStep)
-	if f, err := runs.Find(c.ctx, c.embedded.Store(), runs.Name{Run: c.recorded.Name()}); err == nil && c.recorded.Name() != "" {
-		for _, s := range f.Steps {
-			out = append(out, candidate{text: runs.Last + "@" + strconv.Itoa(s.Number())})
-		}
-	}
-	list, err := c.embedded.Store().Runs(c.ctx)
-	if err != nil {
-		return out
-	}
-	for _, r := range list {
-		out = append(out, candidate{text: r.Name})
-	}
-	return out
 }
 
 // numbered gives the names of values.
@@ -193,11 +173,11 @@ func (c completer) ofWord(w pipeline.Word, given []string, typed string) []candi
 	}
 	switch kind := strings.Trim(kinds[min(at, len(kinds)-1)], "[]."); {
 	case kind == "SRC":
-		return append(append(c.refs(), starts()...), hostPaths(typed)...)
+		return append(append(whole(c.Sources(c.ctx)...), c.starts()...), hostPaths(typed)...)
 	case kind == "DEST":
-		return starts()
+		return c.starts()
 	case kind == "FILE", kind == "DIR", w.Name == "host":
-		return append(hostPaths(typed), c.refs()...)
+		return append(hostPaths(typed), whole(c.Sources(c.ctx)...)...)
 	case kind == "PATH", kind == "FROM", kind == "TO", kind == "TARGET", kind == "PATTERN":
 		return c.paths(typed)
 	}
@@ -205,23 +185,10 @@ func (c completer) ofWord(w pipeline.Word, given []string, typed string) []candi
 }
 
 // starts gives what a place may start with.
-func starts() []candidate {
+func (c completer) starts() []candidate {
 	var out []candidate
-	for _, s := range schemes() {
+	for _, s := range c.Places {
 		out = append(out, candidate{s, true})
-	}
-	return out
-}
-
-// refs gives the names in the store.
-func (c completer) refs() []candidate {
-	var out []candidate
-	refs, err := c.embedded.Store().Refs(c.ctx)
-	if err != nil {
-		return nil
-	}
-	for _, r := range refs {
-		out = append(out, candidate{text: r.Name})
 	}
 	return out
 }
@@ -236,11 +203,11 @@ func (c completer) paths(typed string) []candidate {
 		return nil
 	}
 	dir, _ := path.Split(typed)
-	e, err := entryAt(c.ctx, now.Result.Tree, "/"+dir, tree.FollowAll)
+	found, err := tree.Resolve(c.ctx, now.Result.Tree, "/"+dir, tree.FollowAll)
 	if err != nil {
 		return nil
 	}
-	t, ok := e.(tree.Tree)
+	t, ok := found.Entry.(tree.Tree)
 	if !ok {
 		return nil
 	}
@@ -264,11 +231,11 @@ func (c completer) programs(at int) []candidate {
 	}
 	var out []candidate
 	for _, dir := range []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"} {
-		e, err := entryAt(c.ctx, now.Result.Tree, dir, tree.FollowAll)
+		found, err := tree.Resolve(c.ctx, now.Result.Tree, dir, tree.FollowAll)
 		if err != nil {
 			continue
 		}
-		if t, ok := e.(tree.Tree); ok {
+		if t, ok := found.Entry.(tree.Tree); ok {
 			for child, err := range t.All(c.ctx) {
 				if err != nil {
 					break
