@@ -481,7 +481,7 @@ func remadeBy(f runs.Found, st *runs.Step) (*graph.Node, error) {
 				inputs = append(inputs, in)
 			}
 		}
-		n := graph.New(op, st.Call, inputs...)
+		n := graph.New(op, string(st.Call), inputs...)
 		nodes[st.Index] = n
 		return n, nil
 	}

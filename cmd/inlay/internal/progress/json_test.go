@@ -46,6 +46,8 @@ var every = []engine.Event{
 	engine.TerminalClosed{Step: -1},
 	engine.NotKept{Step: 3, What: "its log", Err: errors.New("no space left on device")},
 	engine.NotKept{Step: -1, What: "the run", Err: errors.New("no space left on device")},
+	engine.Lost{Step: 1, Of: "last@failed"},
+	engine.Lost{Step: -1, Of: "last"},
 	engine.StepEnded{Step: 3, Took: 1500 * time.Millisecond, Err: errors.New(`"make" exited with code 2`)},
 	engine.StepEnded{Step: 3, Cached: true},
 }

@@ -75,6 +75,8 @@ func (l *live) Event(ev engine.Event) {
 		l.note(l.board.closed(e))
 	case engine.NotKept:
 		l.warn(l.board.notKept(e))
+	case engine.Lost:
+		l.warn(l.board.lost(e))
 	}
 	l.flush()
 }
