@@ -25,6 +25,8 @@ type app struct {
 	maxBytes   string
 	maxEntries int64
 	limits     embedded.Limits // those that need no parsing
+	cacheFrom  []string
+	cacheTo    []string
 	json       bool
 
 	display progress.Display // nil before the store is opened
@@ -55,6 +57,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		o.Stdin = nil // it is the user's own
 	}
 	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
+	if o.CacheFrom, o.CacheTo, err = a.caches(); err != nil {
+		return err
+	}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	gort "runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -71,6 +72,9 @@ type Options struct {
 	// Processes is how many processes run at a time; 0 stands for the number of
 	// processors, but for two at least.
 	Processes int
+	// CacheFrom are where results of other machines are read from, and CacheTo where
+	// [Engine.ExportCache] writes them: see docs/cache.md.
+	CacheFrom, CacheTo []engine.Cache
 }
 
 // Limits bound what an image may unpack to, because few bytes can stand for
@@ -89,6 +93,9 @@ type Engine struct {
 	store   *store.Store
 	source  *nodes
 	remote  *registry.Client
+	lazy    *lazy    // the store, and the remotes
+	remotes *remotes // nil without any
+	made    made     // results, for caches
 
 	slots    chan struct{} // of processes
 	terminal terminals
@@ -147,13 +154,18 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		}
 		return nil, fmt.Errorf("open the store %s: %w", o.Store, err)
 	}
-	return &Engine{
+	e := &Engine{
 		options: o, store: s, source: &nodes{s},
 		remote:   registry.New(registry.Options{}),
 		slots:    make(chan struct{}, o.Processes),
 		running:  map[digest.Digest]chan struct{}{},
 		terminal: newTerminals(),
-	}, nil
+	}
+	e.lazy = &lazy{e}
+	if e.remotes, err = newRemotes(e, o.CacheFrom); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return e, nil
 }
 
 // Close ends the use of the engine.
@@ -166,7 +178,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if roots != nil {
 		err = roots.Close()
 	}
-	return errors.Join(err, e.store.Close(ctx))
+	return errors.Join(err, e.remotes.close(), e.store.Close(ctx))
 }
 
 // Explain tells what a run did that the store remembers, or a step of one: where
@@ -182,6 +194,11 @@ func (e *Engine) Store() *store.Store { return e.store }
 // OpenContent opens the content of a file, verified.
 func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	b, err := e.store.OpenBlob(ctx, d)
+	if errors.Is(err, store.ErrMissing) && e.remotes != nil {
+		if err = e.remotes.body(ctx, d); err == nil {
+			b, err = e.store.OpenBlob(ctx, d)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -227,12 +244,23 @@ type saving struct {
 
 // add queues what the store does not have of a tree, and gives its digest.
 func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
+	var contents []digest.Digest // that it may need from elsewhere
 	saved, err := tree.Save(ctx, t, s.engine.source, func(d digest.Digest, node []byte) error {
 		if s.queued != nil {
 			s.queued(d, len(node))
 		}
+		if s.engine.remotes != nil {
+			_, named, err := tree.References(node)
+			if err != nil {
+				return err
+			}
+			contents = append(contents, named...)
+		}
 		return s.ingest.Nodes(store.Node{Digest: d, Data: node})
 	})
+	if err == nil {
+		err = s.bodies(ctx, contents)
+	}
 	if err != nil {
 		return digest.Digest{}, err
 	}
@@ -285,6 +313,14 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 	return r, nil
 }
 
+// mount makes a tree the root of a process. All of it is brought first.
+func (e *Engine) mount(ctx context.Context, roots *checkout.Roots, t tree.Tree, near ...tree.Tree) (*checkout.Root, error) {
+	if err := e.bring(ctx, t); err != nil {
+		return nil, err
+	}
+	return roots.Mount(ctx, t, checkout.MountOptions{Near: near})
+}
+
 // near gives trees that the tree of r differs little from, for mounting it: the
 // last one of the same origin, and the origin. It notes r's as the last.
 func (e *Engine) near(r engine.Result) []tree.Tree {
@@ -296,10 +332,11 @@ func (e *Engine) near(r engine.Result) []tree.Tree {
 		e.mounted = map[digest.Digest]tree.Tree{}
 	}
 	e.mounted[key] = r.Tree
+	list := []tree.Tree{r.Origin}
 	if ok {
-		return []tree.Tree{last, r.Origin}
+		list = []tree.Tree{last, r.Origin}
 	}
-	return []tree.Tree{r.Origin}
+	return slices.DeleteFunc(list, func(t tree.Tree) bool { return tree.From(t, e.lazy) }) // not all of it is here
 }
 
 // cacheDir is a directory of the store for things that may be lost.

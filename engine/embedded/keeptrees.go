@@ -11,7 +11,8 @@ import (
 
 // keepTrees makes sure that the store has trees, by one commit. A tree that is
 // there costs a look for its root. The commit is loose. It gives for each tree how many bytes of nodes
-// it brought that neither the store nor a tree before it had.
+// it brought that neither the store nor a tree before it had; -1 for one that is not
+// kept, because parts of it are in a cache of others, and nobody looked at them.
 func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree) (wrote []int64, err error) {
 	wrote = make([]int64, len(trees))
 	first := map[digest.Digest]int{}
@@ -38,6 +39,16 @@ func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree) (wrote []int6
 	}
 	nodes := map[digest.Digest]origin{}
 	for _, d := range missing {
+		if here, err := e.here(ctx, trees[first[d]]); err != nil {
+			return nil, err
+		} else if !here {
+			for i, t := range trees {
+				if t.Digest() == d {
+					wrote[i] = -1
+				}
+			}
+			continue
+		}
 		sv.queued = func(node digest.Digest, size int) {
 			if _, ok := nodes[node]; !ok {
 				nodes[node] = origin{first[d], int64(size)}

@@ -45,6 +45,23 @@ func (n *note) encoded() (store.Step, error) {
 	return step, nil
 }
 
+// elsewhere leaves out one of the trees of the step, which the store does not have.
+func (n *note) elsewhere(t **tree.Tree) {
+	if t == &n.after {
+		n.record.Elsewhere = true
+	}
+	*t = nil
+}
+
+// fromCache notes where the result of the step came from.
+func (n *note) fromCache(name string) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Cache = name
+	}
+}
+
 // end notes how a step ended.
 func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 	if n == nil {

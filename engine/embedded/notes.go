@@ -241,10 +241,11 @@ func (ns *notes) flush(ctx context.Context) error {
 func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 	var trees []tree.Tree
 	var of []int // whose tree it is; a step's first input is another step's tree
-	for i, n := range batch {
-		for _, t := range []*tree.Tree{n.before, n.after} {
-			if t != nil {
-				trees, of = append(trees, *t), append(of, i)
+	var at []**tree.Tree
+	for i := range batch {
+		for _, t := range []**tree.Tree{&batch[i].before, &batch[i].after} {
+			if *t != nil {
+				trees, of, at = append(trees, **t), append(of, i), append(at, t)
 			}
 		}
 	}
@@ -253,6 +254,9 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 		return err
 	}
 	for i, bytes := range wrote {
+		if bytes < 0 {
+			batch[of[i]].elsewhere(at[i])
+		}
 		if bytes > 0 {
 			n := list[of[i]]
 			ns.mu.Lock()

@@ -46,11 +46,13 @@ type history struct {
 	pending map[*graph.Node]*pending
 	numbers map[*graph.Node]int // indices of steps, given before any is carried out
 	next    int
+	remote  map[*graph.Node]bool    // whose results came from caches
+	losses  int                     // of caches, that were overcome
 	brought map[digest.Digest]int64 // contents of new files that the store did not have, until a step takes them as its own
 }
 
 func newHistory() *history {
-	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}}
+	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, remote: map[*graph.Node]bool{}}
 }
 
 // pending is a node that somebody resolves, or that is resolved.
@@ -132,6 +134,9 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 	}
 	s := r.start(n, inputs)
 	res, err := s.resolve(ctx, inputs)
+	if err != nil {
+		res, err = s.overcome(ctx, res, err)
+	}
 	if err != nil {
 		s.stopped = ctx.Err() != nil
 		err = wrap(n, ended(ctx, err))
@@ -218,6 +223,8 @@ func (s *step) event(ev engine.Event) {
 		s.note.wrote(ev)
 	case engine.Uncached:
 		s.note.uncached(ev.Miss)
+	case engine.FromCache:
+		s.note.fromCache(ev.Cache)
 	}
 	s.run.events.send(ev)
 }

@@ -55,6 +55,9 @@ type StepRecord struct {
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input
 
+	Cache     string `json:",omitempty"` // of others, that the result came from
+	Elsewhere bool   `json:",omitempty"` // the step's tree is not in the store, as parts of it are in a cache of others
+
 	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
 }
 

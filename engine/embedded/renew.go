@@ -1,0 +1,123 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+)
+
+// A result that came from a cache may turn out to be lost: a step needs a part of it,
+// and the cache, or the registry that has it, is gone. Then what came from caches is
+// forgotten, and the inputs of the step are resolved again; the cache was given up, so
+// they are carried out. Who reads a result later and finds it lost does the same by
+// resolving its node again.
+
+// overcome carries the op of a step out again, with inputs that are made again, as
+// long as what it fails by is the loss of a cache.
+func (s *step) overcome(ctx context.Context, res engine.Result, err error) (engine.Result, error) {
+	rs := s.engine().remotes
+	for range rs.count() {
+		if !errors.Is(err, engine.ErrLost) || ctx.Err() != nil {
+			break
+		}
+		s.run.forgetLost()
+		s.run.plan(s.node)
+		var in []engine.Result
+		if in, err = s.run.inputs(ctx, s.node); err == nil {
+			s.cached = false
+			res, err = s.resolve(ctx, in)
+		}
+	}
+	return res, err
+}
+
+// count is how many remotes there are.
+func (rs *remotes) count() int {
+	if rs == nil {
+		return 0
+	}
+	return len(rs.list)
+}
+
+// forgetLost forgets what came from caches, and what was made of it, if a cache was
+// given up since it did so last. What still goes on stays.
+func (r *run) forgetLost() {
+	lost := r.engine.remotes.lost()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.losses == lost {
+		return
+	}
+	r.losses = lost
+	below := map[*graph.Node]bool{}
+	for n := range r.root.All() { // inputs first
+		below[n] = r.remote[n]
+		for _, in := range n.Inputs() {
+			below[n] = below[n] || below[in]
+		}
+		p, ok := r.pending[n]
+		if !below[n] || !ok {
+			continue
+		}
+		select {
+		case <-p.done:
+			delete(r.pending, n)
+			delete(r.numbers, n)
+		default:
+		}
+	}
+	clear(r.remote)
+}
+
+// Export writes a result to a place. If a part of it was lost with a cache, what it
+// is of is made again.
+func (r *Run) Export(ctx context.Context, res engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {
+	if r.remotes == nil {
+		return r.Engine.Export(ctx, res, to, o)
+	}
+	node := r.nodeOf(res)
+	for range r.remotes.count() {
+		out, err := r.exportWhole(ctx, res, to, o)
+		if !errors.Is(err, engine.ErrLost) || node == nil || ctx.Err() != nil {
+			return out, err
+		}
+		if res, err = r.Resolve(ctx, node, o.Progress); err != nil {
+			return engine.Exported{}, err
+		}
+	}
+	return r.exportWhole(ctx, res, to, o)
+}
+
+// exportWhole exports a result. Where all of its tree is written, all is brought
+// before anything is written.
+func (r *Run) exportWhole(ctx context.Context, res engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {
+	if to.Scheme == engine.SchemeDir || to.Scheme == engine.SchemeTar {
+		if err := r.bring(ctx, res.Tree); err != nil {
+			return engine.Exported{}, err
+		}
+	}
+	return r.Engine.Export(ctx, res, to, o)
+}
+
+// nodeOf gives a node that this run resolved to a result; nil if there is none.
+func (r *Run) nodeOf(res engine.Result) *graph.Node {
+	d := res.Tree.Digest()
+	r.history.mu.Lock()
+	defer r.history.mu.Unlock()
+	var found *graph.Node
+	for n, p := range r.pending {
+		select {
+		case <-p.done:
+		default:
+			continue
+		}
+		if p.err == nil && p.result.Changes == nil && p.result.Tree.Digest() == d &&
+			digest.Of(p.result.Config.Bytes()) == digest.Of(res.Config.Bytes()) {
+			found = n
+		}
+	}
+	return found
+}
