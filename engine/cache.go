@@ -56,6 +56,13 @@ func (c Cache) String() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// CacheExported tells what was written to a cache.
+type CacheExported struct {
+	Cache   string // where it is
+	Results int    // that it has now
+	Sent    int64  // bytes that were not there
+}
+
 // ErrLost is the error of something that a cache promised and that cannot be had:
 // the registry is gone, or sends something else. The engine takes no more from that
 // cache: resolve the node again, and read what comes of it.

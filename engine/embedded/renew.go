@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
 )
@@ -70,54 +69,4 @@ func (r *run) forgetLost() {
 		}
 	}
 	clear(r.remote)
-}
-
-// Export writes a result to a place. If a part of it was lost with a cache, what it
-// is of is made again.
-func (r *Run) Export(ctx context.Context, res engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {
-	if r.remotes == nil {
-		return r.Engine.Export(ctx, res, to, o)
-	}
-	node := r.nodeOf(res)
-	for range r.remotes.count() {
-		out, err := r.exportWhole(ctx, res, to, o)
-		if !errors.Is(err, engine.ErrLost) || node == nil || ctx.Err() != nil {
-			return out, err
-		}
-		if res, err = r.Resolve(ctx, node, o.Progress); err != nil {
-			return engine.Exported{}, err
-		}
-	}
-	return r.exportWhole(ctx, res, to, o)
-}
-
-// exportWhole exports a result. Where all of its tree is written, all is brought
-// before anything is written.
-func (r *Run) exportWhole(ctx context.Context, res engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {
-	if to.Scheme == engine.SchemeDir || to.Scheme == engine.SchemeTar {
-		if err := r.bring(ctx, res.Tree); err != nil {
-			return engine.Exported{}, err
-		}
-	}
-	return r.Engine.Export(ctx, res, to, o)
-}
-
-// nodeOf gives a node that this run resolved to a result; nil if there is none.
-func (r *Run) nodeOf(res engine.Result) *graph.Node {
-	d := res.Tree.Digest()
-	r.history.mu.Lock()
-	defer r.history.mu.Unlock()
-	var found *graph.Node
-	for n, p := range r.pending {
-		select {
-		case <-p.done:
-		default:
-			continue
-		}
-		if p.err == nil && p.result.Changes == nil && p.result.Tree.Digest() == d &&
-			digest.Of(p.result.Config.Bytes()) == digest.Of(res.Config.Bytes()) {
-			found = n
-		}
-	}
-	return found
 }

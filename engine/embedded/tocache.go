@@ -52,18 +52,11 @@ func (x *exec) remember(key digest.Digest, r engine.Result) {
 	})
 }
 
-// CacheExported tells what was written to a cache.
-type CacheExported struct {
-	Cache   string // where it is
-	Results int    // that it has now
-	Sent    int64  // bytes that were not there
-}
-
 // ExportCache writes the results that this engine made or found since it was opened
 // to all caches of [Options].CacheTo, with the trees behind them. What a cache has
 // stays in it. A cache that cannot be written is an error, or with ignore-error=true
 // a warning.
-func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]CacheExported, error) {
+func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]engine.CacheExported, error) {
 	if len(e.options.CacheTo) == 0 {
 		return nil, nil
 	}
@@ -72,12 +65,12 @@ func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]CacheExporte
 	e.made.mu.Lock()
 	results := maps.Clone(e.made.results)
 	e.made.mu.Unlock()
-	var out []CacheExported
+	var out []engine.CacheExported
 	var errs []error
 	for _, c := range e.options.CacheTo {
 		p, err := cacheTo(c)
 		if err == nil {
-			var done CacheExported
+			var done engine.CacheExported
 			if done, err = e.exportCache(ctx, p, results, ev); err == nil {
 				out = append(out, done)
 				continue
@@ -93,19 +86,19 @@ func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]CacheExporte
 	return out, errors.Join(errs...)
 }
 
-func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[digest.Digest]madeResult, ev *events) (_ CacheExported, err error) {
+func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[digest.Digest]madeResult, ev *events) (_ engine.CacheExported, err error) {
 	x := &cacheExport{engine: e, results: map[digest.Digest]madeResult{}}
 	for key, r := range results {
 		if err := e.bringResult(ctx, r); errors.Is(err, engine.ErrLost) {
 			continue // that is told
 		} else if err != nil {
-			return CacheExported{}, err
+			return engine.CacheExported{}, err
 		}
 		x.results[key] = r
 	}
 	dst, end, err := e.openCachePlace(p)
 	if err != nil {
-		return CacheExported{}, err
+		return engine.CacheExported{}, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	content := cache.Content{Objects: func(has func(cache.Kind, digest.Digest) bool) iter.Seq2[cache.Object, error] {
@@ -115,16 +108,16 @@ func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[dige
 		r := x.results[key]
 		data, err := json.Marshal(r.data)
 		if err != nil {
-			return CacheExported{}, fmt.Errorf("encode a result: %w", err)
+			return engine.CacheExported{}, fmt.Errorf("encode a result: %w", err)
 		}
 		content.Results = append(content.Results, cache.Result{Key: key, Tree: r.tree.Digest(), Data: data})
 	}
 	m := progress{engine.SinkFunc(ev.send), -1}.meter("cache to "+p.name, 0)
 	w, err := cache.Write(ctx, dst, p.tag, content, cache.Options{TempDir: e.store.Dir(), Progress: func(n int64) { m.add(n, 0) }})
 	if err != nil {
-		return CacheExported{}, err
+		return engine.CacheExported{}, err
 	}
-	return CacheExported{Cache: p.name, Results: w.Results, Sent: w.Sent}, nil
+	return engine.CacheExported{Cache: p.name, Results: w.Results, Sent: w.Sent}, nil
 }
 
 // bringResult makes sure that all of a result is in the store.
