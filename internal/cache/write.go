@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type Options struct {
 	// Progress is told of bytes that were sent; it is called by several goroutines.
 	Progress func(n int64)
 
-	partPacks int // 0 is the constant
+	partPacks, mostPacks int // 0 are the constants
 }
 
 // Written is what a [Write] did.
@@ -130,7 +131,7 @@ func (w *writer) adopt(ctx context.Context, old *Cache) error {
 	for _, r := range w.content.Results {
 		w.results[r.Key] = r
 	}
-	if old == nil || len(old.loaded.packs) > mostPacks || len(old.results)+len(w.results) > maxResults {
+	if old == nil || len(old.loaded.packs) > cmp.Or(w.opt.mostPacks, mostPacks) || len(old.results)+len(w.results) > maxResults {
 		return nil
 	}
 	ds := make([]image.Descriptor, len(old.loaded.packs))
@@ -345,12 +346,8 @@ func (w *writer) manifests(ctx context.Context) (image.Descriptor, error) {
 	for i := range w.sum.packs {
 		layers = append(layers, w.sum.packs[i].descriptor())
 	}
-	most := w.opt.partPacks
-	if most == 0 {
-		most = partPacks
-	}
 	var parts []image.Descriptor
-	for part := range slices.Chunk(layers, most) {
+	for part := range slices.Chunk(layers, cmp.Or(w.opt.partPacks, partPacks)) {
 		if len(parts) == 1 {
 			if config, err = w.sendBytes(ctx, mediaTypeEmpty, []byte("{}")); err != nil {
 				return image.Descriptor{}, err
