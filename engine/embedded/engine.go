@@ -95,6 +95,7 @@ type Engine struct {
 	remote  *registry.Client
 	lazy    *lazy    // the store, and the remotes
 	remotes *remotes // nil without any
+	origins origins  // of images that are not here as a whole
 	made    made     // results, for caches
 
 	slots    chan struct{} // of processes
@@ -178,7 +179,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if roots != nil {
 		err = roots.Close()
 	}
-	return errors.Join(err, e.remotes.close(), e.store.Close(ctx))
+	return errors.Join(err, e.remotes.close(), e.origins.close(), e.store.Close(ctx))
 }
 
 // Explain tells what a run did that the store remembers, or a step of one: where
@@ -211,9 +212,13 @@ type verified struct {
 	io.Closer
 }
 
-// Open opens a blob of an image, verified: the store is a source of images.
+// Open opens a blob of an image, verified: the store is a source of images. What it
+// does not have of an image whose tree came from a cache is where the image is.
 func (e *Engine) Open(ctx context.Context, d image.Descriptor) (io.ReadCloser, error) {
 	b, err := e.store.OpenBlob(ctx, d.Digest)
+	if errors.Is(err, store.ErrMissing) {
+		return e.origins.open(ctx, d)
+	}
 	if err != nil {
 		return nil, err
 	}

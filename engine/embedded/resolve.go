@@ -249,7 +249,11 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 	case graph.Scratch:
 		return scratch(), nil
 	case graph.From:
-		return s.from(ctx, op)
+		r, err := s.from(ctx, op)
+		if err == nil {
+			s.engine().rememberImage(r)
+		}
+		return r, err
 	case graph.Host:
 		return s.host(ctx, op)
 	case graph.Copy:
