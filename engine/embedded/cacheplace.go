@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/image/layout"
@@ -134,7 +135,12 @@ func (e *Engine) openCacheSource(p cachePlace) (src cache.Source, end func() err
 		}
 		return l, l.Close, nil
 	}
-	return e.client(p.ref, p.plain).Repository(p.ref, registry.RepositoryOptions{}), func() error { return nil }, nil
+	// What a cache does not give soon is made in less time.
+	o := registry.Options{Attempts: 2, Idle: 20 * time.Second}
+	if p.plain {
+		o.PlainHTTP = []string{p.ref.Domain()}
+	}
+	return registry.New(o).Repository(p.ref, registry.RepositoryOptions{}), func() error { return nil }, nil
 }
 
 // openCachePlace opens where a cache is written. End closes it.

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -62,19 +63,28 @@ func Open(ctx context.Context, src Source, name string) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{src: src, desc: d, nodes: map[digest.Digest][]byte{}}
-	m, err := c.manifest(ctx, d)
+	err = c.open(ctx)
+	if errors.Is(err, fs.ErrNotExist) { // not the cache, but a part of it
+		err = fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	body, err := image.ReadAll(ctx, src, m.Config, maxConfig)
-	if err != nil {
-		return nil, err
-	}
-	if c.results, err = decodeResults(body); err != nil {
-		return nil, err
-	}
-	c.index = m.Layers[0]
 	return c, nil
+}
+
+func (c *Cache) open(ctx context.Context) error {
+	m, err := c.manifest(ctx, c.desc)
+	if err != nil {
+		return err
+	}
+	body, err := image.ReadAll(ctx, c.src, m.Config, maxConfig)
+	if err != nil {
+		return err
+	}
+	c.results, err = decodeResults(body)
+	c.index = m.Layers[0]
+	return err
 }
 
 // manifest reads the manifest that has the results and the index.
