@@ -26,6 +26,7 @@ type note struct {
 	before  *tree.Tree // nil when there is none
 	after   *tree.Tree // the same
 	changed bool       // it is among those that changed
+	partly  bool       // it was written without a tree of which parts are in a cache
 }
 
 // encoded gives the step as the store has it. Its trees are in the store.

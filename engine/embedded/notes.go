@@ -170,6 +170,13 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	}
 	close(ns.stop)
 	<-ns.ended
+	ns.mu.Lock()
+	for _, n := range ns.steps {
+		if n.partly { // its tree may have been brought since
+			ns.change(n)
+		}
+	}
+	ns.mu.Unlock()
 	state := runs.Done
 	switch {
 	case failed != nil && (canceled || errors.Is(failed, context.Canceled)):
@@ -256,6 +263,9 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 	for i, bytes := range wrote {
 		if bytes < 0 {
 			batch[of[i]].elsewhere(at[i])
+			ns.mu.Lock()
+			list[of[i]].partly = true
+			ns.mu.Unlock()
 		}
 		if bytes > 0 {
 			n := list[of[i]]

@@ -307,6 +307,10 @@ func (w *writer) sendPack(ctx context.Context, m made) error {
 }
 
 func (w *writer) send(ctx context.Context, d image.Descriptor, open func() io.Reader) error {
+	missing, err := w.dst.Missing(ctx, []image.Descriptor{d})
+	if err != nil || len(missing) == 0 {
+		return err
+	}
 	return w.dst.Push(ctx, d, func(context.Context) (io.ReadCloser, error) {
 		return image.Count(io.NopCloser(open()), func(n int64) {
 			w.mu.Lock()
