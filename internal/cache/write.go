@@ -262,14 +262,22 @@ func (f *filling) add(ctx context.Context, o Object) error {
 }
 
 func (f *filling) begin() (err error) {
-	f.file, err = os.CreateTemp(f.opt.TempDir, ".pack-")
-	if err != nil {
-		return err
-	}
-	if err = os.Remove(f.file.Name()); err == nil { // it is gone with this process
+	if f.file, err = tempFile(f.opt.TempDir); err == nil {
 		f.p, err = newPacker(f.file)
 	}
 	return err
+}
+
+// removedFile makes a file whose name is removed at once.
+func removedFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, ".pack-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // end gives the pack to be sent.
