@@ -38,7 +38,7 @@ func ParseCache(s string) (Cache, error) {
 	c.Type = c.Attrs["type"]
 	delete(c.Attrs, "type")
 	if c.Type == "" {
-		return Cache{}, fmt.Errorf("%q: the type is missing: write type=registry,... or type=local,...", s)
+		return Cache{}, fmt.Errorf("%q: the type is missing: write type=registry,ref=REF or type=local,src=DIR", s)
 	}
 	return c, nil
 }

@@ -232,7 +232,6 @@ type filling struct {
 	ready chan<- made
 	file  *os.File
 	p     *packer
-	new   []pack
 }
 
 func (f *filling) add(ctx context.Context, o Object) error {
