@@ -7,6 +7,7 @@ import (
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // ExportCache writes what this client's engine made or found to the caches of
@@ -48,7 +49,7 @@ func (c *Client) lasting(ctx context.Context, n *graph.Node, f func(engine.Resul
 // read reads something of a directory.
 func read[T any](ctx context.Context, c *Client, d Directory, f func(fs.FS) (T, error)) (out T, err error) {
 	err = c.lasting(ctx, d.Node(), func(r engine.Result) (err error) {
-		out, err = f(d.view(ctx, c, r))
+		out, err = f(tree.FS(ctx, r.Tree, c.engine))
 		return err
 	})
 	return out, err

@@ -94,7 +94,8 @@ func (l lent) Close(ctx context.Context) error { return l.end(ctx) }
 // Close ends the use of the client.
 func (c *Client) Close(ctx context.Context) error { return c.engine.Close(ctx) }
 
-// Resolve makes what a node stands for.
+// Resolve makes what a node stands for. On a remote engine its tree may be a view:
+// see [engine.Result].
 func (c *Client) Resolve(ctx context.Context, n *graph.Node) (engine.Result, error) {
 	if err := n.Check(); err != nil {
 		return engine.Result{}, err
@@ -104,6 +105,16 @@ func (c *Client) Resolve(ctx context.Context, n *graph.Node) (engine.Result, err
 
 // Tree gives the directory as a tree.
 func (d Directory) Tree(ctx context.Context, c *Client) (tree.Tree, error) {
+	r, err := c.Resolve(ctx, d.Node())
+	if err == nil {
+		r, err = r.Known(ctx)
+	}
+	return r.Tree, err
+}
+
+// view gives the directory as a tree that may be a view, for who looks at names,
+// attributes and contents alone.
+func (d Directory) view(ctx context.Context, c *Client) (tree.Tree, error) {
 	r, err := c.Resolve(ctx, d.Node())
 	return r.Tree, err
 }
@@ -120,15 +131,11 @@ func (d Directory) Digest(ctx context.Context, c *Client) (digest.Digest, error)
 
 // FS gives the directory as a file system of the standard library.
 func (d Directory) FS(ctx context.Context, c *Client) (fs.FS, error) {
-	r, err := c.Resolve(ctx, d.Node())
+	t, err := d.view(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return d.view(ctx, c, r), nil
-}
-
-func (Directory) view(ctx context.Context, c *Client, r engine.Result) fs.FS {
-	return tree.FS(ctx, r.Tree, c.engine)
+	return tree.FS(ctx, t, c.engine), nil
 }
 
 // Entries gives the names in the directory at a path, in bytewise order.

@@ -47,12 +47,18 @@ var law = []rule{
 	{"internal/runtime/inlay-runc", "internal/runtime/wire", "a program with cgo: it stays small, and nothing of Inlay is in it"},
 	{"internal/terminal", "internal/runtime internal/runtime/wire", "a person's terminal while a process has it; what process is not its business"},
 	{"internal/busybox", "digest", "a program of this machine that is lent"},
+	{"internal/mask", "", "a stream without secrets; what secrets are, and whose, is not its business"},
 	{"internal/steplog", "", "a byte format of what processes say"},
 	{"internal/store", "digest", "keeps bytes and what names them; what nodes refer to it is told by a function"},
 	{"internal/erofs", "digest tree", "a byte format of trees"},
 	{"internal/layer", "digest tree compose", "a byte format of trees and change sets"},
 	{"internal/capture", "digest tree compose internal/ignore", "disk to values; bodies go to a sink, not to a store"},
 	{"internal/checkout", "digest tree compose internal/erofs internal/mount", "values to disk; bodies come by a function, not from a store"},
+
+	{"internal/shim", "digest tree compose internal/mask internal/capture", "what runs in containers of others, and what it says: it knows no engine, and is small"},
+
+	{"internal/daemon", "", "a connection to a BuildKit daemon: it knows states and results, neither trees nor graphs"},
+	{"internal/daemontest", "", "daemons for tests"},
 
 	{"graph", "digest tree compose", "what is to be made, without what makes it"},
 
@@ -65,19 +71,22 @@ var law = []rule{
 	{"internal/cache", "digest image", "a byte format of results and objects, at a place for images; what they are of is its caller's business"},
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
-	{"engine/enginetest", "digest tree compose graph image engine", "the laws of engines, for tests: of any engine"},
 	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/enginetest", "digest tree compose graph image image/layout engine engine/runs internal/steplog internal/store internal/treetest",
+		"the laws of engines, for tests: of any engine; what they remember is in a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/cache internal/program internal/compress internal/mount internal/runtime internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+		"internal/cache internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
+	{"engine/buildkit", "digest tree compose graph image engine internal/daemon internal/layer internal/shim", "what a BuildKit daemon does for an engine: it keeps nothing here itself"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
 	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},
 	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
 	{"cmd/inlay/internal/chart", "", "draws boxes and arrows; what they stand for is not its business"},
-	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/embedded . pipeline " +
+	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/buildkit engine/embedded . pipeline " +
 		"internal/steplog internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
+	{"cmd/inlay-shim", "internal/shim", "the program of internal/shim"},
 	{"bench", "", "measures the command from outside"},
 	{"interop", "", "has tests alone: the whole of Inlay beside other programs"},
 	{"interop/peers", "", "has tests alone: copies beside other programs that copy"},

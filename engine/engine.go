@@ -45,6 +45,24 @@ type Result struct {
 	Origin tree.Tree
 	// Exec is what the last exec on the way said; nil if there was none.
 	Exec *Exec
+
+	// Held is what a remote holds of what the tree began with; nil if nothing.
+	Held *Held
+	// Away tells that contents may be where only a remote has them.
+	Away bool
+	// Whole gives the same result with a tree of which all is known. It is nil if
+	// Tree is that already; otherwise Tree is a view, or has views in it: names and
+	// attributes are right, digests are not.
+	Whole func(ctx context.Context) (Result, error)
+}
+
+// Known gives the result with a tree of which all is known. It costs nothing if it
+// was made here; what a remote holds is read there.
+func (r Result) Known(ctx context.Context) (Result, error) {
+	if r.Whole == nil {
+		return r, nil
+	}
+	return r.Whole(ctx)
 }
 
 // Base is the layers that an image of a tree starts with.

@@ -29,6 +29,7 @@ const (
 	ToldAgain          Cause = "told-again"          // the user wants it carried out again
 	FilesChanged       Cause = "files-changed"       // files of this machine were read, as they are new or changed of late
 	NotInStore         Cause = "not-in-store"        // an image, or a part of it
+	NotKnown           Cause = "not-known"           // a remote had none, and does not say why
 	ReadEveryTime      Cause = "read-every-time"     // a source of which nothing is kept
 )
 

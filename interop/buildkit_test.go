@@ -18,12 +18,12 @@ import (
 // build builds a Dockerfile and gives the image, or the tree of it, as a file.
 func (d *daemon) build(t *testing.T, context, dockerfile, output, name string) string {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(d.dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(d.Dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(d.dir, name)
-	c := exec.Command(filepath.Join(d.bin, "buildctl"), "--addr", d.socket, "build", "--frontend", "dockerfile.v0",
-		"--local", "context="+context, "--local", "dockerfile="+d.dir, "--output", "type="+output+",dest="+out)
+	out := filepath.Join(d.Dir, name)
+	c := exec.Command(filepath.Join(d.Bin, "buildctl"), "--addr", d.Address, "build", "--frontend", "dockerfile.v0",
+		"--local", "context="+context, "--local", "dockerfile="+d.Dir, "--output", "type="+output+",dest="+out)
 	if said, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("buildctl: %v\n%s", err, said)
 	}

@@ -61,14 +61,14 @@ type task struct {
 const batchSize = 48
 
 func startJudge(d *daemon) (*judge, error) {
-	dir := filepath.Join(d.dir, "inside")
+	dir := filepath.Join(d.Dir, "inside")
 	build := exec.Command("go", "build", "-o", dir+"/", "./inside")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build ./inside: %w\n%s", err, out)
 	}
 	j := &judge{waiting: map[int]chan answer{}}
-	j.command = exec.Command(filepath.Join(d.bin, "judge"), d.socket, dir)
+	j.command = exec.Command(filepath.Join(d.Bin, "judge"), d.Address, dir)
 	j.command.Stderr = os.Stderr
 	j.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error

@@ -70,6 +70,15 @@ func (c *call) resolve(ctx context.Context) (engine.Result, error) {
 	return c.runner.resolve(ctx, node(c.in))
 }
 
+// known makes the file system that the word looks at, with all its digests.
+func (c *call) known(ctx context.Context) (engine.Result, error) {
+	r, err := c.resolve(ctx)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	return r.Known(ctx)
+}
+
 // content gives the content of a file as output.
 func (c *call) content(name string, f tree.File) Output {
 	return Content{Name: name, Size: f.Size, Open: func(ctx context.Context) (io.ReadCloser, error) {
@@ -95,7 +104,16 @@ func execWord(f func(*call, *engine.Exec) Output) func(context.Context, *call) (
 
 // at gives what stands at a path: of the file system, its argument, or the file.
 func (c *call) at(ctx context.Context, follow tree.Follow) (string, tree.Entry, error) {
-	r, err := c.resolve(ctx)
+	return c.lookAt(ctx, c.resolve, follow)
+}
+
+// knownAt is at, with digests.
+func (c *call) knownAt(ctx context.Context, follow tree.Follow) (string, tree.Entry, error) {
+	return c.lookAt(ctx, c.known, follow)
+}
+
+func (c *call) lookAt(ctx context.Context, made func(context.Context) (engine.Result, error), follow tree.Follow) (string, tree.Entry, error) {
+	r, err := made(ctx)
 	if err != nil {
 		return "", nil, err
 	}
@@ -144,7 +162,7 @@ func runDigest(ctx context.Context, c *call) (value, error) {
 		}
 		return c.in, c.print(ctx, Text{"digest", d.String()})
 	}
-	r, err := c.resolve(ctx)
+	r, err := c.known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +171,7 @@ func runDigest(ctx context.Context, c *call) (value, error) {
 
 // regular gives the file that the word looks at.
 func (c *call) regular(ctx context.Context) (tree.File, error) {
-	p, e, err := c.at(ctx, tree.FollowAll)
+	p, e, err := c.knownAt(ctx, tree.FollowAll)
 	if err != nil {
 		return tree.File{}, err
 	}
@@ -207,7 +225,7 @@ func runGlob(ctx context.Context, c *call) (value, error) {
 }
 
 func runStat(ctx context.Context, c *call) (value, error) {
-	p, e, err := c.at(ctx, tree.FollowParents)
+	p, e, err := c.knownAt(ctx, tree.FollowParents)
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +244,9 @@ func runChanges(ctx context.Context, c *call) (value, error) {
 	var sides [2]tree.Tree
 	for i, n := range node(c.in).Inputs() {
 		r, err := c.runner.resolve(ctx, n)
+		if err == nil {
+			r, err = r.Known(ctx)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -117,6 +117,9 @@ func (s *Session) word(ctx context.Context, parsed parsedCall, source bool) erro
 		return nil
 	}
 	res, err := r.resolve(ctx, node(v))
+	if err == nil {
+		res, err = res.Known(ctx)
+	}
 	if err != nil {
 		return r.failed(c, err)
 	}

@@ -49,6 +49,7 @@ type list struct {
 	bytes int64 // sizes of all files at or below them
 
 	source Source // where the body is, when it is not loaded
+	lister Lister // what lists the body of a view; nil for others
 	body   atomic.Pointer[body]
 	dig    atomic.Pointer[digest.Digest]
 	home   atomic.Pointer[Source] // where it is known to be saved
@@ -100,6 +101,19 @@ func (l *list) load(ctx context.Context) (*body, error) {
 	if b := l.body.Load(); b != nil {
 		return b, nil
 	}
+	b, err := l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.body.CompareAndSwap(nil, b)
+	return l.body.Load(), nil
+}
+
+// read reads the body from where it is.
+func (l *list) read(ctx context.Context) (*body, error) {
+	if l.lister != nil {
+		return l.listed(ctx)
+	}
 	enc, err := readNode(ctx, l.source, *l.dig.Load())
 	if err != nil {
 		return nil, err
@@ -108,11 +122,7 @@ func (l *list) load(ctx context.Context) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.check(b); err != nil {
-		return nil, err
-	}
-	l.body.CompareAndSwap(nil, b)
-	return l.body.Load(), nil
+	return b, l.check(b)
 }
 
 // check holds a loaded body against what the parent said of it.

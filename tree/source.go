@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -104,6 +105,9 @@ func (s *saver) parts(t Tree) error {
 func (s *saver) list(l *list) error {
 	if s.seen[l] || isHome(&l.home, s.saved.home) {
 		return nil
+	}
+	if l.lister != nil {
+		return errors.New("a view cannot be saved: what it stands for must be known first")
 	}
 	s.seen[l] = true
 	b, err := l.load(s.ctx)

@@ -49,17 +49,11 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 	if err != nil {
 		return usageError{err}
 	}
-	if a.engine != "embedded" {
-		return usageErrorf("--engine %s: this inlay has no other engine than embedded", a.engine)
-	}
 	o := embedded.Options{Store: a.store, Stdin: a.stdin, Stdout: noTerminal{a.stdout}, Record: asked != "", Asked: asked}
 	if a.prompting {
 		o.Stdin = nil // it is the user's own
 	}
 	o.Terminal = embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}
-	if o.CacheFrom, o.CacheTo, err = a.caches(); err != nil {
-		return err
-	}
 	o.Limits = a.limits
 	o.Limits.MaxEntries = a.maxEntries
 	if a.maxBytes != "" {
@@ -68,6 +62,9 @@ func (a *app) with(ctx context.Context, asked string, f func(context.Context, *s
 		}
 	}
 	if o.Epoch, err = epoch(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return err
+	}
+	if err := a.elsewhere(&o); err != nil {
 		return err
 	}
 	e, err := embedded.Open(ctx, o)

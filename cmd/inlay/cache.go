@@ -7,6 +7,7 @@ import (
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
+	moby "github.com/moby/buildkit/client"
 	"github.com/spf13/cobra"
 )
 
@@ -22,12 +23,29 @@ func (a *app) cacheFlags(c *cobra.Command) {
 	}
 }
 
-// caches reads the flags.
-func (a *app) caches() (from, to []engine.Cache, err error) {
-	if from, err = readCaches("--cache-from", a.cacheFrom, embedded.CheckCacheFrom); err != nil {
+// caches reads the flags for this machine's engine.
+func (a *app) caches(o *embedded.Options) (err error) {
+	if o.CacheFrom, err = readCaches("--cache-from", a.cacheFrom, embedded.CheckCacheFrom); err != nil {
+		return err
+	}
+	o.CacheTo, err = readCaches("--cache-to", a.cacheTo, embedded.CheckCacheTo)
+	return err
+}
+
+// daemonCaches reads the flags for a BuildKit daemon, which knows what they mean.
+func (a *app) daemonCaches() (from, to []moby.CacheOptionsEntry, err error) {
+	any := func(engine.Cache) error { return nil }
+	entries := func(flag string, texts []string) (out []moby.CacheOptionsEntry, err error) {
+		all, err := readCaches(flag, texts, any)
+		for _, c := range all {
+			out = append(out, moby.CacheOptionsEntry{Type: c.Type, Attrs: c.Attrs})
+		}
+		return out, err
+	}
+	if from, err = entries("--cache-from", a.cacheFrom); err != nil {
 		return nil, nil, err
 	}
-	to, err = readCaches("--cache-to", a.cacheTo, embedded.CheckCacheTo)
+	to, err = entries("--cache-to", a.cacheTo)
 	return from, to, err
 }
 

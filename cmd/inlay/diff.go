@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
@@ -36,7 +37,7 @@ func (a *app) diffCommand() *cobra.Command {
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				var sides []tree.Tree
 				for _, src := range args {
-					r, err := s.result(ctx, src, platform)
+					r, err := s.known(ctx, src, platform)
 					if err != nil {
 						return err
 					}
@@ -73,6 +74,10 @@ func (s *session) before(ctx context.Context, src string) (tree.Tree, error) {
 		return tree.Tree{}, err
 	}
 	if st.step.Before.IsZero() {
+		if in := st.step.Inputs; st.step.IsRemote() && len(in) > 0 {
+			r, err := s.known(ctx, runs.Name{Run: st.run.Run.Name, Step: strconv.Itoa(in[0] + 1)}.String(), "")
+			return r.Tree, err
+		}
 		return tree.Empty(), nil
 	}
 	r, err := s.result(ctx, st.step.Before.String(), "")

@@ -23,7 +23,7 @@ func (a *app) digestCommand() *cobra.Command {
 		ValidArgsFunction: a.completeSources(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
-				e, err := s.at(ctx, args[0], platform, pathOf(args), tree.FollowAll)
+				e, err := s.knownAt(ctx, args[0], platform, pathOf(args), tree.FollowAll)
 				if err != nil {
 					return err
 				}

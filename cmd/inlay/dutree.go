@@ -45,7 +45,7 @@ type stepSpaceJSON struct {
 }
 
 func (d usageOf) tell(ctx context.Context, src, at string) error {
-	r, err := d.result(ctx, src, d.platform)
+	r, err := d.known(ctx, src, d.platform)
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,9 @@ func (s *session) explain(e runs.Explanation, all bool) error {
 		if st.Uncached != nil {
 			p.printf("   not cached: %s\n", cleanLine(st.Uncached.Text))
 		}
+		for _, l := range st.Lowered {
+			p.printf("   at the daemon: %s\n", cleanLine(l.String()))
+		}
 		places(p, st, all)
 		if st.Error != "" {
 			p.printf("   %s\n", cut(show.Clean(strings.ReplaceAll(strings.TrimPrefix(st.Error, st.Call+": "), "\n", "; "), false)))

@@ -60,7 +60,7 @@ func (a *app) root() *cobra.Command {
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.store, "store", "", "directory of the store ($INLAY_STORE; else $XDG_DATA_HOME/inlay, /var/lib/inlay for root)")
-	f.StringVar(&a.engine, "engine", "embedded", "what makes results: embedded is the only one here")
+	f.StringVar(&a.engine, "engine", "", "where processes run: embedded, which is this machine, or buildkit://ADDRESS[,ADDRESS...] ($INLAY_ENGINE; else embedded)")
 	f.StringVar(&a.progress, "progress", "auto", "how to show what goes on: auto, tty, plain, json or quiet")
 	f.StringVar(&a.maxBytes, "max-bytes", "", "the most that a layer may unpack to, such as 500G (default 256G)")
 	f.Int64Var(&a.maxEntries, "max-entries", 0, "the most entries that a layer may have (default 4000000)")

@@ -58,9 +58,27 @@ func (s *session) result(ctx context.Context, src, platform string) (engine.Resu
 	return s.client.Resolve(ctx, graph.New(n.Op(), p.String(), n.Inputs()...))
 }
 
+// known resolves a SRC, of which all digests are wanted.
+func (s *session) known(ctx context.Context, src, platform string) (engine.Result, error) {
+	r, err := s.result(ctx, src, platform)
+	if err != nil {
+		return r, err
+	}
+	return r.Known(ctx)
+}
+
 // at resolves a SRC, and a path in it.
 func (s *session) at(ctx context.Context, src, platform, path string, follow tree.Follow) (tree.Entry, error) {
 	r, err := s.result(ctx, src, platform)
+	if err != nil {
+		return nil, err
+	}
+	return entryAt(ctx, r.Tree, path, follow)
+}
+
+// knownAt is at, with digests.
+func (s *session) knownAt(ctx context.Context, src, platform, path string, follow tree.Follow) (tree.Entry, error) {
+	r, err := s.known(ctx, src, platform)
 	if err != nil {
 		return nil, err
 	}

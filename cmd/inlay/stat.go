@@ -29,7 +29,7 @@ func (a *app) statCommand() *cobra.Command {
 				if follow {
 					how = tree.FollowAll
 				}
-				e, err := s.at(ctx, args[0], platform, pathOf(args), how)
+				e, err := s.knownAt(ctx, args[0], platform, pathOf(args), how)
 				if err != nil {
 					return err
 				}

@@ -69,6 +69,11 @@ type Options struct {
 	// make, and of what images say of their making. It is what SOURCE_DATE_EPOCH
 	// says elsewhere; nothing ever takes the time of day.
 	Epoch int64
+	// Remote gives a machine that runs the processes instead, and pulls images from
+	// registries; nil is this one.
+	Remote func(engine.Local) (engine.Remote, error)
+	// Name is what runs say of the engine that made them; "" is "embedded".
+	Name string
 	// Processes is how many processes run at a time; 0 stands for the number of
 	// processors, but for two at least.
 	Processes int
@@ -97,6 +102,8 @@ type Engine struct {
 	remotes *remotes // nil without any
 	origins origins  // of images that are not here as a whole
 	made    made     // results, for caches
+
+	where engine.Remote // runs the processes; nil for this machine
 
 	slots    chan struct{} // of processes
 	terminal terminals
@@ -166,6 +173,11 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if e.remotes, err = newRemotes(e, o.CacheFrom); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
+	if o.Remote != nil {
+		if e.where, err = o.Remote(local{e}); err != nil {
+			return nil, errors.Join(err, s.Close(ctx))
+		}
+	}
 	return e, nil
 }
 
@@ -178,6 +190,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	var err error
 	if roots != nil {
 		err = roots.Close()
+	}
+	if e.where != nil {
+		err = errors.Join(err, e.where.Close(ctx))
 	}
 	return errors.Join(err, e.remotes.close(), e.origins.close(), e.store.Close(ctx))
 }
@@ -198,6 +213,12 @@ func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadClose
 	if errors.Is(err, store.ErrMissing) && e.remotes != nil {
 		if err = e.remotes.body(ctx, d); err == nil {
 			b, err = e.store.OpenBlob(ctx, d)
+		}
+	}
+	if errors.Is(err, store.ErrMissing) && e.where != nil {
+		r, there := e.where.OpenContent(ctx, d)
+		if !errors.Is(there, fs.ErrNotExist) {
+			return r, there
 		}
 	}
 	if err != nil {

@@ -68,6 +68,9 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	if err := x.placeMounts(ctx); err != nil {
 		return engine.Result{}, err
 	}
+	if s.engine().where != nil {
+		return x.elsewhere(ctx)
+	}
 	for {
 		if res, ok, err := x.kept(ctx, key); ok || err != nil {
 			return x.found(key, res, ok), err

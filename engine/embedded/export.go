@@ -30,12 +30,30 @@ func (e *Engine) Export(ctx context.Context, r engine.Result, to engine.Place, o
 	if r.Changes != nil {
 		return engine.Exported{}, errors.New("a change set cannot be exported: apply it to a directory")
 	}
-	out, err := e.export(ctx, r, to, o)
+	out, err := e.exportFrom(ctx, r, to, o)
 	if err != nil {
 		return engine.Exported{}, fmt.Errorf("export to %s: %w", to, ended(ctx, err))
 	}
 	out.Place = to.String()
 	return out, nil
+}
+
+// exportFrom exports a result where it is: what a remote holds by the remote, or
+// else after all that is needed of it was brought here.
+func (e *Engine) exportFrom(ctx context.Context, r engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {
+	if r.Away {
+		if out, ok, err := e.where.Export(ctx, r, to, o); ok {
+			return out, err
+		}
+		var err error
+		if r, err = r.Known(ctx); err != nil {
+			return engine.Exported{}, err
+		}
+		if err := e.where.Fetch(ctx, r); err != nil {
+			return engine.Exported{}, err
+		}
+	}
+	return e.export(ctx, r, to, o)
 }
 
 func (e *Engine) export(ctx context.Context, r engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {

@@ -86,6 +86,9 @@ func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) 
 		if r, ok, err := s.cachedImage(ctx, place, op); ok {
 			return r, err
 		} // and what is wrong with it, if something is, will be said
+		if e.where != nil {
+			return s.pulled(ctx, place, op)
+		}
 		s.uncached(engine.NotInStore, "it was not in the store")
 		if _, err := e.Import(ctx, place, place.Path, ImportOptions{Platform: op.Platform, Progress: s.progress()}); err != nil {
 			return engine.Result{}, fmt.Errorf("%s is not in the store, and could not be pulled: %w", place.Path, err)

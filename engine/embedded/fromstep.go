@@ -37,6 +37,9 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 	if err != nil {
 		return engine.Result{}, err
 	}
+	if st.IsRemote() {
+		return e.remade(ctx, f, st)
+	}
 	d, err := st.Tree()
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("run %s: %w", f.Run.Name, err)

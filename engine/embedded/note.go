@@ -79,14 +79,16 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 			n.step.State = runs.Canceled
 		}
 		n.record.Error = errorText(err)
-		n.after = s.left
+		if n.notes.engine.where == nil {
+			n.after = s.left
+		}
 		return
 	}
 	n.step.State = runs.Done
 	if s.cached {
 		n.step.State = runs.Cached
 	}
-	if r.Changes == nil {
+	if r.Changes == nil && !r.Away {
 		n.after = &r.Tree
 	}
 	if _, ok := s.node.Op().(graph.Exec); ok {
@@ -139,6 +141,15 @@ func (n *note) uncached(m engine.Miss) {
 		n.notes.mu.Lock()
 		defer n.notes.mu.Unlock()
 		n.record.Uncached = &m
+	}
+}
+
+// lowered notes how a remote made a tree for the step.
+func (n *note) lowered(l engine.Lowering) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Lowered = append(n.record.Lowered, l)
 	}
 }
 

@@ -53,7 +53,7 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 		asked = n.Call()
 	}
 	ns := &notes{
-		engine: e, record: runs.RunRecord{Asked: asked, Call: n.Call()}, events: ev,
+		engine: e, record: runs.RunRecord{Asked: asked, Call: n.Call(), Engine: e.options.Name}, events: ev,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	data, err := json.Marshal(ns.record)
@@ -113,6 +113,9 @@ func (ns *notes) plan(r *run, n *graph.Node, index int, inputs []int) {
 		step:   store.Step{Index: index, Name: n.Op().Name(), State: runs.Waiting},
 		record: runs.StepRecord{Op: n.Op().Name(), Call: n.Call(), Inputs: inputs},
 	}
+	if ns.engine.where != nil {
+		s.record.Node = graph.Encode(n.Op())
+	}
 	ns.steps = append(ns.steps, s)
 	ns.events = r.events
 	ns.change(s)
@@ -127,7 +130,7 @@ func (ns *notes) begin(s *step, index int, in []engine.Result) *note {
 	defer ns.mu.Unlock()
 	n := ns.steps[index]
 	n.step.State, n.step.Started = store.Running, s.started
-	if len(in) > 0 {
+	if len(in) > 0 && !in[0].Away {
 		n.before = &in[0].Tree
 	}
 	ns.change(n)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/mask"
 	"github.com/inlaybuild/inlay/internal/steplog"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
@@ -25,7 +26,7 @@ func newOutputs(x *exec, in *store.Ingest, secrets [][]byte) *outputs {
 	o := &outputs{log: x.step.log()}
 	make := func(stderr bool) *output {
 		out := &output{of: o, exec: x, stderr: stderr, blob: in.Create()}
-		out.mask = newMask(outputSink{out}, secrets)
+		out.mask = mask.New(outputSink{out}, secrets)
 		return out
 	}
 	o.stdout, o.stderr = make(false), make(true)
@@ -33,8 +34,8 @@ func newOutputs(x *exec, in *store.Ingest, secrets [][]byte) *outputs {
 }
 
 func (o *outputs) flush() error {
-	err := o.stdout.mask.flush()
-	if e := o.stderr.mask.flush(); err == nil {
+	err := o.stdout.mask.Flush()
+	if e := o.stderr.mask.Flush(); err == nil {
 		err = e
 	}
 	return err
@@ -59,8 +60,9 @@ type output struct {
 	of     *outputs
 	exec   *exec
 	stderr bool
+	silent bool // nobody watches
 	blob   *store.BlobWriter
-	mask   *mask
+	mask   *mask.Writer
 	tail   tail
 	size   int64
 }
@@ -85,7 +87,9 @@ func (s outputSink) Write(b []byte) (int, error) {
 	s.o.tail.add(b)
 	s.o.size += int64(len(b))
 	s.o.of.note(s.o, b)
-	s.o.exec.event(engine.Output{Step: s.o.exec.number, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
+	if !s.o.silent {
+		s.o.exec.event(engine.Output{Step: s.o.exec.number, Stderr: s.o.stderr, Data: append([]byte(nil), b...)})
+	}
 	return s.o.blob.Write(b)
 }
 

@@ -46,9 +46,10 @@ type history struct {
 	pending map[*graph.Node]*pending
 	numbers map[*graph.Node]int // indices of steps, given before any is carried out
 	next    int
-	remote  map[*graph.Node]bool    // whose results came from caches
-	losses  int                     // of caches, that were overcome
-	brought map[digest.Digest]int64 // contents of new files that the store did not have, until a step takes them as its own
+	remote  map[*graph.Node]bool          // whose results came from caches
+	losses  int                           // of caches, that were overcome
+	left    map[*graph.Node]engine.Result // what failed steps left at a remote
+	brought map[digest.Digest]int64       // contents of new files that the store did not have, until a step takes them as its own
 }
 
 func newHistory() *history {
@@ -129,11 +130,15 @@ func (r *run) resolve(ctx context.Context, n *graph.Node) (engine.Result, error)
 
 func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error) {
 	inputs, err := r.inputs(ctx, n)
+	if err == nil {
+		inputs, err = r.fitting(ctx, n, inputs)
+	}
 	if err != nil {
 		return engine.Result{}, err
 	}
 	s := r.start(n, inputs)
 	res, err := s.resolve(ctx, inputs)
+	res = r.seen(n, inputs, res)
 	if err != nil {
 		res, err = s.overcome(ctx, res, err)
 	}
@@ -225,6 +230,8 @@ func (s *step) event(ev engine.Event) {
 		s.note.uncached(ev.Miss)
 	case engine.FromCache:
 		s.note.fromCache(ev.Cache)
+	case engine.Lowered:
+		s.note.lowered(ev.Lowering)
 	}
 	s.run.events.send(ev)
 }

@@ -1,6 +1,12 @@
 // Package enginetest has the laws that every engine keeps, as tests of any of
 // them: the same graph has the same result everywhere.
 //
+//   - [Run], [RunExec] and [RunRecords] say of graphs what an engine makes of them,
+//     of processes, and what it remembers of runs that succeed and that fail.
+//   - [Equal] draws graphs, and two engines must make the same of each: of trees,
+//     configurations, processes, errors, of what is told meanwhile and remembered.
+//     [Compare] does so for one graph.
+//
 // Trees are written down as listings, one line an entry, which say only what is
 // not as expected of a new one:
 //

@@ -159,7 +159,11 @@ func outputs(t *testing.T, e engine.Engine, root *graph.Node) {
 			if got != c.want {
 				t.Errorf("it said %q, want %q", got, c.want)
 			}
-			if changed := diffed(t, e, c.node.Inputs()[0], r.Tree); len(changed) > 0 {
+			left, err := treeOf(t.Context(), e, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if changed := diffed(t, e, c.node.Inputs()[0], left); len(changed) > 0 {
 				t.Errorf("what was mounted left %s", changed)
 			}
 		})

@@ -73,6 +73,13 @@ func (f Found) Asked() (string, error) {
 	return r.Asked, err
 }
 
+// Engine gives the engine that carried the run out, as --engine has it; "" is that
+// of this machine.
+func (f Found) Engine() (string, error) {
+	r, err := recordOf(f.Run)
+	return r.Engine, err
+}
+
 // Failure gives why the run failed if no step of it did, as when what it made could
 // not be written; "" otherwise.
 func (f Found) Failure() (string, error) {
@@ -199,7 +206,13 @@ func (f Found) Made() (*Step, error) {
 // Lost tells whether what the step's process left could not be kept.
 func (s Step) Lost() bool {
 	ended := s.State == Failed || s.State == Canceled || s.State == store.Crashed
-	return ended && s.Spec != nil && s.After.IsZero()
+	return ended && s.Spec != nil && s.After.IsZero() && !s.IsRemote()
+}
+
+// IsRemote tells whether a remote has what the step came to, and the store has not.
+func (s Step) IsRemote() bool {
+	ended := s.State == Done || s.State == Cached || s.State == Failed || s.State == Canceled
+	return ended && s.Node != nil && s.After.IsZero() && (s.Before.IsZero() || s.Spec != nil || s.Error == "")
 }
 
 // Tree gives the digest of the tree after the step. Of one that failed it is what

@@ -17,6 +17,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/internal/store"
 )
@@ -37,6 +38,8 @@ type RunRecord struct {
 	Asked string // what the user asked for
 	Call  string // what made the first node
 	Error string `json:",omitempty"` // how it failed
+	// Engine is the engine that carried it out, as users name it; "" is the embedded one.
+	Engine string `json:",omitempty"`
 }
 
 // StepRecord is the body of a step of a run in the store, as JSON. The step has
@@ -57,6 +60,11 @@ type StepRecord struct {
 
 	Cache     string `json:",omitempty"` // of others, that the result came from
 	Elsewhere bool   `json:",omitempty"` // the step's tree is not in the store, as parts of it are in a cache of others
+	// Node is the op, of a step whose tree may be known to a remote alone: it is
+	// resolved again to be looked into.
+	Node *graph.Encoded `json:",omitempty"`
+	// Lowered is how a remote made the trees that it needed.
+	Lowered []engine.Lowering `json:",omitempty"`
 
 	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
 }

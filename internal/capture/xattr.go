@@ -31,7 +31,7 @@ func (r *xattrReader) read(d *openDir, name string, buf []byte) (map[string]stri
 	for list != "" {
 		var attr string
 		attr, list, _ = strings.Cut(list, "\x00")
-		if attr == "" || isHostXattr(attr) {
+		if attr == "" || IsHostXattr(attr) {
 			continue
 		}
 		value, err := r.get(d, name, attr, buf)
@@ -103,8 +103,9 @@ func listxattrat(dir int, name string, buf []byte) (int, error) {
 	}
 }
 
-// isHostXattr tells of attributes that are the host's own books.
-func isHostXattr(name string) bool {
+// IsHostXattr tells of extended attributes that are a host's own books, which are never
+// captured: see [Options].
+func IsHostXattr(name string) bool {
 	switch name {
 	case "security.selinux", "security.ima", "security.evm", "security.apparmor",
 		"system.nfs4_acl", "system.nfs4_dacl", "system.nfs4_sacl", "system.richacl",

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/inlaybuild/inlay/internal/checkout"
 	"github.com/inlaybuild/inlay/internal/erofs"
@@ -126,6 +127,22 @@ func TestARootInUseIsBusyAndClosesAllTheSame(t *testing.T) {
 	if err := root.Close(); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
+}
+
+// As a program that another thread starts has descriptors until it is executed.
+func TestARootThatIsInUseForAMomentIsUnmounted(t *testing.T) {
+	b := newBlobs(t)
+	r := newRoots(t, checkout.Options{BlobsDir: b.dir})
+	root := mustMount(t, r, tree.Empty())
+	f, err := os.Create(root.Path + "/open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { f.Close() })
+	if err := root.Unmount(); err != nil {
+		t.Error(err)
+	}
+	mustClose(t, root)
 }
 
 func TestWhatIsWrittenIsInTheUpperDirectoryAndTheTreeStays(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/internal/erofs"
@@ -115,11 +116,28 @@ func (r *Roots) overlay(layers []*layer, upper, work string) (*mount.Mount, erro
 // captured; no feature that marks the lower directories.
 var overlayOptions = []string{"metacopy=on", "redirect_dir=on", "volatile", "index=off", "nfs_export=off", "xino=off"}
 
+// busyFor is how long Unmount waits for who has a file of a root open. A program
+// that another thread of this process starts has copies of all descriptors until it
+// is executed: on a loaded machine that was seen to take 85 ms.
+const busyFor = 2 * time.Second
+
 // Unmount ends the root, and leaves what was written to be captured: when it
 // succeeds, nobody has a file of it open, and what is in Upper may be moved. It
-// is [mount.ErrBusy] as long as a process uses the root. It costs about seven
-// microseconds for every file that was looked at.
+// is [mount.ErrBusy] when a process uses the root and does not end soon. It costs
+// about seven microseconds for every file that was looked at.
 func (root *Root) Unmount() error {
+	const most = 50 * time.Millisecond
+	end := time.Now().Add(busyFor)
+	for pause := time.Millisecond; ; pause = min(2*pause, most) {
+		err := root.unmount()
+		if !errors.Is(err, mount.ErrBusy) || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}
+
+func (root *Root) unmount() error {
 	if !root.mounted {
 		return nil
 	}
@@ -140,7 +158,7 @@ func (root *Root) Close() error {
 	}
 	var err error
 	if root.mounted {
-		if err = root.Unmount(); err != nil {
+		if err = root.unmount(); err != nil {
 			err = r.ns.Do(func() error { return mount.Detach(root.Path) })
 		}
 		if err != nil {

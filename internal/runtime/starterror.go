@@ -10,6 +10,10 @@ import (
 	"syscall"
 )
 
+// NotStarted gives the error of a program that was run elsewhere, as this package
+// runs one, and did not start. Detail is the reason in runc's words.
+func NotStarted(program, detail string) *StartError { return startError(program, detail) }
+
 // startError makes runc's words readable, and keeps them.
 func startError(program, detail string) *StartError {
 	e := &StartError{Path: program, Code: 125, Detail: detail}

@@ -10,8 +10,11 @@ import (
 )
 
 // Case draws an operation and the trees that it works on.
-func (s *Source) Case(o Limits) Case {
-	c := Case{Dst: s.Listing(o)}
+func (s *Source) Case(o Limits) Case { return s.CaseOn(s.Listing(o), o) }
+
+// CaseOn draws an operation on a tree, and the other trees that it works on.
+func (s *Source) CaseOn(dst Listing, o Limits) Case {
+	c := Case{Dst: dst}
 	switch v := s.n(20); {
 	case v < 11:
 		s.copyCase(&c, o)

@@ -26,6 +26,7 @@ type jsonEvent struct {
 	Cache   show.Bytes `json:"cache,omitempty"`
 	Cause   string     `json:"cause,omitempty"`
 	Why     show.Bytes `json:"why,omitempty"`
+	How     string     `json:"how,omitempty"`
 	Error   show.Bytes `json:"error,omitempty"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Stream  string     `json:"stream,omitempty"`
@@ -60,6 +61,8 @@ func (j *jsonLines) Event(ev engine.Event) {
 		}
 	case engine.Uncached:
 		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
+	case engine.Lowered:
+		out = jsonEvent{Event: "lowered", Step: e.Step, How: string(e.How), Why: show.Bytes(e.Why)}
 	case engine.Output:
 		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
 		if e.Stderr {

@@ -27,6 +27,7 @@ var every = []engine.Event{
 	engine.StepStarted{Step: 3, Op: "with-exec", Call: "with-exec make", At: time.Unix(1767225600, 0).UTC()},
 	engine.StepStarted{Step: 3, Op: "with-exec", Call: "with-exec make", At: time.Unix(1767225600, 0).UTC()},
 	engine.Uncached{Step: 3, Miss: engine.Miss{Cause: engine.InputChanged, Text: "the file system before it changed: /src/main.c"}},
+	engine.Lowered{Step: 3, Lowering: engine.Lowering{How: engine.LowerMerge, Why: "1 file is put"}},
 	engine.Output{Step: 3, Data: []byte("cc -o tool main.c\n")},
 	engine.Progress{Step: 3, What: "/src", Done: 1024, Total: 4096, Count: 7},
 	engine.Progress{Step: -1, What: "/src"},

@@ -1,4 +1,4 @@
-package embedded
+package mask
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ func masks(t *testing.T, text string, n int, secrets ...string) string {
 	for _, s := range secrets {
 		values = append(values, []byte(s))
 	}
-	m := newMask(&out, values)
+	m := New(&out, values)
 	for len(text) > 0 {
 		k := min(n, len(text))
 		if _, err := m.Write([]byte(text[:k])); err != nil {
@@ -23,7 +23,7 @@ func masks(t *testing.T, text string, n int, secrets ...string) string {
 		}
 		text = text[k:]
 	}
-	if err := m.flush(); err != nil {
+	if err := m.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -80,7 +80,7 @@ func TestMaskNeverLetsASecretPass(t *testing.T) {
 
 func BenchmarkMask(b *testing.B) {
 	text := bytes.Repeat([]byte("nothing to be seen here, move on\n"), 1000)
-	m := newMask(bytes.NewBuffer(nil), [][]byte{bytes.Repeat([]byte("secret"), 1000), []byte("another one")})
+	m := New(bytes.NewBuffer(nil), [][]byte{bytes.Repeat([]byte("secret"), 1000), []byte("another one")})
 	var out bytes.Buffer
 	m.w = &out
 	b.SetBytes(int64(len(text)))

@@ -1,13 +1,15 @@
-package embedded
+// Package mask takes secrets out of what processes write.
+package mask
 
 import (
 	"bytes"
 	"io"
 )
 
-// mask writes to w with secrets replaced by stars. It keeps back what may be the
-// start of one until more is written or it is flushed.
-type mask struct {
+// Writer writes to another writer with secrets replaced by stars. It keeps back
+// what may be the start of one until more is written or it is flushed. It is for
+// one goroutine.
+type Writer struct {
 	w       io.Writer
 	secrets []masked
 	kept    []byte
@@ -29,10 +31,11 @@ const (
 	shortestLine = 8
 )
 
-// newMask masks secrets as they are, without the space around them, and each long
-// line of one of several lines, as programs pass them on line by line.
-func newMask(w io.Writer, secrets [][]byte) *mask {
-	m := &mask{w: w}
+// New gives a Writer to w that masks secrets as they are, without the space around
+// them, and each long line of one of several lines, as programs pass them on line by
+// line.
+func New(w io.Writer, secrets [][]byte) *Writer {
+	m := &Writer{w: w}
 	seen := map[string]bool{}
 	for _, s := range secrets {
 		add := func(form []byte, least int) {
@@ -82,7 +85,8 @@ func (s masked) begun(b []byte) int {
 	return n
 }
 
-func (m *mask) Write(b []byte) (int, error) {
+// Write takes b. The error is the other writer's.
+func (m *Writer) Write(b []byte) (int, error) {
 	if len(m.secrets) == 0 {
 		return m.w.Write(b)
 	}
@@ -90,12 +94,12 @@ func (m *mask) Write(b []byte) (int, error) {
 	return len(b), m.pass(false)
 }
 
-// flush writes what was kept back.
-func (m *mask) flush() error { return m.pass(true) }
+// Flush writes what was kept back.
+func (m *Writer) Flush() error { return m.pass(true) }
 
 // pass writes what is kept, masked, up to what may be the start of a secret; at
 // the end, all of it.
-func (m *mask) pass(end bool) error {
+func (m *Writer) pass(end bool) error {
 	out := 0
 	for out < len(m.kept) {
 		rest := m.kept[out:]
@@ -124,7 +128,7 @@ func (m *mask) pass(end bool) error {
 
 // find gives the first place that secrets cover: two that overlap are one. Its
 // bounds are the end of b when there is none.
-func (m *mask) find(b []byte) (from, to int) {
+func (m *Writer) find(b []byte) (from, to int) {
 	from, to = len(b), len(b)
 	for _, s := range m.secrets {
 		if i := bytes.Index(b, s.value); i >= 0 && (i < from || i == from && i+len(s.value) > to) {
@@ -146,7 +150,7 @@ func (m *mask) find(b []byte) (from, to int) {
 
 // begun gives the first place from which to the end of b a secret may be about
 // to come.
-func (m *mask) begun(b []byte) int {
+func (m *Writer) begun(b []byte) int {
 	at := len(b)
 	for _, s := range m.secrets {
 		at = min(at, len(b)-s.begun(b))

@@ -1,0 +1,37 @@
+//go:build linux
+
+// Command inlay-shim is what Inlay runs inside containers of others: see the package
+// internal/shim. Inlay starts it; it is of no use by hand.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/inlaybuild/inlay/internal/shim"
+)
+
+const usage = `inlay-shim: a part of inlay, which starts it in containers of a daemon:
+	inlay-shim exec SPEC OUT
+	inlay-shim survey ROOT OUT
+	inlay-shim apply LIST ROOT SOURCE...`
+
+func main() {
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) == 3 && args[0] == "exec":
+		err = shim.Exec(args[1], args[2])
+	case len(args) == 3 && args[0] == "survey":
+		err = shim.Survey(context.Background(), args[1], args[2])
+	case len(args) >= 3 && args[0] == "apply":
+		err = shim.Apply(context.Background(), args[1], args[2], args[3:])
+	default:
+		fmt.Fprintln(os.Stderr, usage)
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "inlay-shim %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}

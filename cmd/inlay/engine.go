@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/buildkit"
+	"github.com/inlaybuild/inlay/engine/embedded"
+)
+
+// engineName gives the engine that the user wants.
+func (a *app) engineName() string {
+	if a.engine != "" {
+		return a.engine
+	}
+	if name := os.Getenv("INLAY_ENGINE"); name != "" {
+		return name
+	}
+	return "embedded"
+}
+
+// elsewhere has an engine run processes where the user wants it.
+func (a *app) elsewhere(o *embedded.Options) error {
+	name := a.engineName()
+	if name == "embedded" {
+		return a.caches(o)
+	}
+	addresses, err := buildkit.ParseEngine(name)
+	if err != nil {
+		return usageErrorf("--engine: %v", err)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	from, to, err := a.daemonCaches()
+	if err != nil {
+		return err
+	}
+	o.Name = name
+	o.Remote = func(l engine.Local) (engine.Remote, error) {
+		return buildkit.New(buildkit.Options{Addresses: addresses, Route: dir, CacheFrom: from, CacheTo: to}, l)
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+package buildkit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
+	godigest "github.com/opencontainers/go-digest"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/shim"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Exec runs a process at a daemon. It ends well there however the process ends, so
+// that what it left is kept; how it ended is among what the shim wrote.
+func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteExit, error) {
+	run, err := r.process(ctx, x)
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	out, err := run.try(ctx, false)
+	if err == nil && out.Cached && !slices.Contains(x.Expect, out.Exit.Code) {
+		// The daemon takes what a failed process left for a result.
+		out, err = run.try(ctx, true)
+	}
+	return out, err
+}
+
+// process is a process that is ready to run at a daemon.
+type process struct {
+	remote *Remote
+	x      engine.RemoteExec
+	root   llb.State
+	points points
+	with   []llb.RunOption
+}
+
+// process makes the trees that it is to see, and says how it is run.
+func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, error) {
+	root, how, err := r.lower(ctx, x.Root)
+	if err != nil {
+		return nil, err
+	}
+	x.Lowered(how)
+	ourImage, err := r.shim(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{remote: r, x: x, root: root}
+	mounts, secrets, err := p.mounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spec := shim.Spec{
+		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
+	}
+	rootAttr := x.Root.Tree.Attr()
+	spec.Root = &rootAttr
+	if p.points, err = mountPoints(ctx, x); err != nil {
+		return nil, err
+	}
+	spec.Dirs = p.points.dirs
+	inputs := map[string][]byte{}
+	if len(x.Stdin) > 0 {
+		spec.Stdin = specDir + "/stdin"
+		inputs["stdin"] = x.Stdin
+	}
+	if inputs["spec"], err = spec.Encode(); err != nil {
+		return nil, err
+	}
+	if x.NoCache != "" {
+		inputs["no-cache"] = []byte(x.NoCache)
+	}
+	p.with = append(mounts,
+		llb.Args([]string{program, "exec", specDir + "/spec", outDir}),
+		llb.AddMount(ours, ourImage, llb.Readonly),
+		llb.AddMount(specDir, files(inputs), llb.Readonly),
+		llb.Dir("/"), llb.User("0:0"),
+		llb.WithCustomName(x.Call),
+	)
+	if x.Network == graph.NetworkNone {
+		p.with = append(p.with, llb.Network(pb.NetMode_NONE))
+	}
+	return p, nil
+}
+
+// mounts gives the mounts of a process, and the paths of those that are secrets.
+func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []string, err error) {
+	for _, m := range p.x.Mounts {
+		switch m.Kind {
+		case graph.MountTree:
+			s, how, err := p.remote.lower(ctx, m.From)
+			if err != nil {
+				return nil, nil, fmt.Errorf("mount at %s: %w", m.Mount.Target, err)
+			}
+			how.Why = "mounted at " + m.Mount.Target + ": " + how.Why
+			p.x.Lowered(how)
+			o := []llb.MountOption{llb.ForceNoOutput}
+			if m.Path != "/" {
+				o = append(o, llb.SourcePath(m.Path))
+			}
+			out = append(out, llb.AddMount(m.Target, s, o...))
+		case graph.MountCache:
+			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir("inlay/"+m.Name, llb.CacheMountShared)))
+		case graph.MountTemp:
+			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(m.Size))))
+		case graph.MountSecret:
+			uid, gid, err := ownerOf(m.Owner)
+			if err != nil {
+				return nil, nil, fmt.Errorf("secret at %s: %w", m.Mount.Target, err)
+			}
+			mode := m.Mode
+			if mode == 0 {
+				mode = 0o400
+			}
+			out = append(out, llb.AddSecret(m.Target, llb.SecretID(m.Name), llb.SecretFileOpt(uid, gid, int(mode))))
+			secrets = append(secrets, m.Target)
+		default:
+			return nil, nil, fmt.Errorf("this engine does not know mounts of the kind %q", m.Kind)
+		}
+	}
+	return out, secrets, nil
+}
+
+// ownerOf reads "uid:gid"; "" is 0:0.
+func ownerOf(s string) (uid, gid int, err error) {
+	if s == "" {
+		return 0, 0, nil
+	}
+	u, g, ok := strings.Cut(s, ":")
+	if !ok {
+		g = u
+	}
+	if uid, err = strconv.Atoi(u); err == nil {
+		gid, err = strconv.Atoi(g)
+	}
+	if err != nil {
+		err = fmt.Errorf("owner %q: want uid:gid", s)
+	}
+	return uid, gid, err
+}
+
+// try runs the process, or takes what the daemon remembers of it.
+func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error) {
+	with := p.with
+	if again {
+		with = append(slices.Clone(with), llb.IgnoreCache)
+	}
+	run := p.root.Run(with...)
+	out := run.AddMount(outDir, llb.Scratch())
+	h, err := p.remote.hold(ctx, run.Root(), p.x.Root.Tree.Attr())
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	if again {
+		h.remake(run.Root())
+	}
+	h.before = &p.x.Root.Tree
+	said, err := p.remote.hold(ctx, out, tree.Attr{})
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	vertex, err := p.remote.vertex(ctx, run.Root())
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	if again {
+		said.remake(out)
+		vertex = godigest.FromString(vertex.String() + "-ignorecache") // as the daemon names it
+	}
+	live := &live{to: p.x.Output}
+	w := p.remote.watches.watch(vertex, live.take)
+	defer w.stop()
+	var exit engine.RemoteExit
+	err = said.at(ctx, func(ref daemon.Ref) error {
+		b, err := ref.ReadFile(ctx, shim.ExitFile)
+		if err != nil {
+			return err
+		}
+		e, err := shim.DecodeExit(b)
+		if err != nil {
+			return err
+		}
+		exit.Cached = w.wasCached(ctx)
+		exit.Exit = engine.ProcessExit{Code: e.Code, Signal: e.Signal, OOM: e.OOM}
+		if e.Start != nil {
+			exit.Exit.NotStarted = e.Start.Detail
+		}
+		exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
+		if !exit.Cached {
+			return live.rest(ctx, ref, e)
+		}
+		return nil
+	})
+	if err == nil {
+		h, err = p.points.tidy(ctx, h)
+	}
+	if err == nil {
+		exit.Held = h.asView()
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {
+		err = fmt.Errorf("at the daemon: %w", err)
+	}
+	return exit, err
+}
+
+// vertex gives the name that the daemon's progress has for what makes a state.
+func (r *Remote) vertex(ctx context.Context, s llb.State) (v godigest.Digest, err error) {
+	err = r.on(ctx, func(d *daemon.Daemon) error {
+		def, err := d.Define(ctx, s)
+		if err != nil {
+			return err
+		}
+		var last pb.Op
+		if err := last.UnmarshalVT(def.Def[len(def.Def)-1]); err != nil {
+			return err
+		}
+		if len(last.Inputs) == 0 {
+			return errors.New("a state without anything that makes it")
+		}
+		v = godigest.Digest(last.Inputs[0].Digest)
+		return nil
+	})
+	return v, err
+}
+
+// live passes on what a process says while it runs, as the daemon tells it: up to
+// the daemon's limit.
+type live struct {
+	to      func(stderr bool, b []byte)
+	got     [2]int64
+	clipped [2]bool
+}
+
+// clip is how a daemon says that it tells no more.
+var clip = []byte("[output clipped, log limit ")
+
+func (l *live) take(stderr bool, b []byte) {
+	i := 0
+	if stderr {
+		i = 1
+	}
+	if l.clipped[i] {
+		return
+	}
+	if at := bytes.Index(b, clip); at >= 0 {
+		l.clipped[i] = true
+		b = bytes.TrimSuffix(b[:at], []byte("\n"))
+	}
+	if len(b) > 0 {
+		l.got[i] += int64(len(b))
+		l.to(stderr, b)
+	}
+}
+
+// rest passes on what the daemon did not tell.
+func (l *live) rest(ctx context.Context, ref daemon.Ref, e shim.Exit) error {
+	for i, f := range []struct {
+		name string
+		size int64
+	}{{shim.StdoutFile, e.StdoutSize}, {shim.StderrFile, e.StderrSize}} {
+		for l.got[i] < f.size {
+			b, err := ref.ReadRange(ctx, f.name, l.got[i], min(f.size-l.got[i], 1<<20))
+			if err != nil {
+				return err
+			}
+			if len(b) == 0 {
+				return io.ErrUnexpectedEOF
+			}
+			l.got[i] += int64(len(b))
+			l.to(i == 1, b)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Export has the daemon push a result to a registry. Everything else is made here.
+func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, bool, error) {
+	if to.Scheme != engine.SchemeName {
+		return engine.Exported{}, false, nil
+	}
+	attrs := map[string]string{
+		"name": to.Path, "push": "true", "oci-mediatypes": "true", "store": "false",
+		"containerimage.config": string(res.Config.Bytes()),
+	}
+	switch o.Compression {
+	case engine.Zstd:
+		attrs["compression"] = "zstd"
+	case engine.Uncompressed:
+		attrs["compression"] = "uncompressed"
+	}
+	if o.PlainHTTP {
+		attrs["registry.insecure"] = "true"
+	}
+	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, nil)
+	if err != nil {
+		return engine.Exported{}, true, fmt.Errorf("the daemon could not push %s: %w", to.Path, err)
+	}
+	d, err := digest.Parse(told["containerimage.digest"])
+	if err != nil {
+		return engine.Exported{}, true, fmt.Errorf("the daemon says that it pushed %s, but not what: %w", to.Path, err)
+	}
+	return engine.Exported{
+		Place: to.String(), Image: &image.Descriptor{MediaType: image.MediaTypeManifest, Digest: d},
+		Platforms: []string{image.FormatPlatform(res.Config.Platform())},
+	}, true, nil
+}
+
+// export has a daemon export a result.
+func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportEntry, caches []client.CacheOptionsEntry) (told map[string]string, err error) {
+	s, _, err := r.lower(ctx, res)
+	if err != nil {
+		return nil, err
+	}
+	var exports []client.ExportEntry
+	if e.Type != "" {
+		exports = append(exports, e)
+	}
+	err = r.on(ctx, func(d *daemon.Daemon) error {
+		def, err := d.Define(ctx, s)
+		if err != nil {
+			return err
+		}
+		told, err = d.Export(ctx, def, exports, caches)
+		return err
+	})
+	return told, err
+}
+
+// End exports the caches that were asked for.
+func (r *Remote) End(ctx context.Context, res engine.Result) error {
+	if len(r.options.CacheTo) == 0 || res.Held == nil {
+		return nil
+	}
+	if _, err := r.export(ctx, res, client.ExportEntry{}, r.options.CacheTo); err != nil {
+		return fmt.Errorf("export the cache: %w", err)
+	}
+	return nil
+}
+
+// few is how many files are brought here one by one.
+const few = 32
+
+// Fetch brings the contents of a result here that are not: a few one by one,
+// otherwise all of the tree at once.
+func (r *Remote) Fetch(ctx context.Context, res engine.Result) error {
+	var all []digest.Digest
+	seen := map[digest.Digest]bool{}
+	for it, err := range tree.Walk(ctx, res.Tree, tree.WalkOptions{}) {
+		if err != nil {
+			return err
+		}
+		if f, ok := it.Entry.(tree.File); ok && f.Size > 0 && !seen[f.Content] {
+			seen[f.Content] = true
+			all = append(all, f.Content)
+		}
+	}
+	missing, err := r.local.Missing(ctx, all)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	if len(missing) > few {
+		return r.fetchAll(ctx, res)
+	}
+	for _, d := range missing {
+		if err := r.fetchOne(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Remote) fetchOne(ctx context.Context, d digest.Digest) error {
+	f, err := r.OpenContent(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, _, err = r.local.Keep(ctx, f)
+	return err
+}
+
+func (r *Remote) fetchAll(ctx context.Context, res engine.Result) error {
+	in, out := io.Pipe()
+	kept := make(chan error, 1)
+	go func() {
+		err := r.local.KeepTar(ctx, in)
+		in.CloseWithError(err)
+		kept <- err
+	}()
+	_, err := r.export(ctx, res, client.ExportEntry{
+		Type:   client.ExporterTar,
+		Output: func(map[string]string) (io.WriteCloser, error) { return out, nil },
+	}, nil)
+	out.CloseWithError(err)
+	return errors.Join(err, <-kept)
+}

@@ -1,0 +1,258 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// held is a tree that daemons hold or can make again.
+type held struct {
+	remote *Remote
+	state  llb.State
+	id     digest.Digest // of what makes it
+	attr   tree.Attr     // of its root, as the planner knows it
+	before *tree.Tree    // what a process began with that left it; nil for others
+
+	mu  sync.Mutex
+	of  *daemon.Daemon // that ref is of
+	ref daemon.Ref
+
+	once struct {
+		sync.Mutex
+		done  bool
+		whole tree.Tree
+	}
+}
+
+// hold gives what a state makes, the same for the same state.
+func (r *Remote) hold(ctx context.Context, s llb.State, a tree.Attr) (*held, error) {
+	var id digest.Digest
+	err := r.on(ctx, func(d *daemon.Daemon) error {
+		def, err := d.Define(ctx, s)
+		if err != nil {
+			return fmt.Errorf("define what the daemon is to make: %w", err)
+		}
+		id = digest.Of(def.Def[len(def.Def)-1]) // it names what it is the output of
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.holds[id]; h != nil {
+		return h, nil
+	}
+	h := &held{remote: r, state: s, id: id, attr: a}
+	r.holds[id] = h
+	return h, nil
+}
+
+// view gives the tree as the planner sees it.
+func (h *held) view() tree.Tree {
+	return h.directory("/", h.attr)
+}
+
+// asView gives what results have that begin with it.
+func (h *held) asView() *engine.Held { return &engine.Held{Tree: h.view(), By: h} }
+
+// directory gives the view of a directory.
+func (h *held) directory(p string, a tree.Attr) tree.Tree {
+	in := h.standIn(p)
+	h.remote.places.add(in, place{held: h, path: p, attr: a})
+	return tree.View(a, in, lister{h, p})
+}
+
+// standIn gives what stands for what is at a path.
+func (h *held) standIn(p string) digest.Digest {
+	return digest.Of([]byte("inlay view 1\n" + h.id.String() + "\n" + p))
+}
+
+// at carries out f on what a daemon holds of it.
+func (h *held) at(ctx context.Context, f func(daemon.Ref) error) error {
+	return h.remote.on(ctx, func(d *daemon.Daemon) error {
+		ref, err := h.solved(ctx, d)
+		if err != nil {
+			return err
+		}
+		return d.Lost(f(ref))
+	})
+}
+
+// solved gives what the daemon holds of it.
+func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.of == d {
+		return h.ref, nil
+	}
+	def, err := d.Define(ctx, h.state)
+	if err != nil {
+		return daemon.Ref{}, err
+	}
+	refs, err := d.Solve(ctx, def)
+	if err != nil {
+		return daemon.Ref{}, err
+	}
+	h.of, h.ref = d, refs[0]
+	return h.ref, nil
+}
+
+// remake has it made again, by a state that is the same but for that.
+func (h *held) remake(s llb.State) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.of, h.state = nil, s
+}
+
+// lister lists a directory of what a daemon holds.
+type lister struct {
+	held *held
+	path string
+}
+
+// List asks the daemon.
+func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
+	var list []*fstypes.Stat
+	err = l.held.at(ctx, func(r daemon.Ref) error {
+		if r.IsEmpty() {
+			return nil
+		}
+		list, err = r.Reference().ReadDir(ctx, gateway.ReadDirRequest{Path: l.path})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s at the daemon: %w", l.path, err)
+	}
+	for _, s := range list {
+		e, err := l.entry(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s at the daemon: %w", path.Join(l.path, s.Path), err)
+		}
+		out = append(out, tree.Child{Name: s.Path, Entry: e})
+	}
+	return out, nil
+}
+
+// entry gives the entry that the daemon describes.
+func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
+	a := attrOf(s)
+	p := path.Join(l.path, s.Path)
+	switch mode := os.FileMode(s.Mode); mode & os.ModeType {
+	case os.ModeDir:
+		return l.held.directory(p, a), nil
+	case 0:
+		f := tree.File{Attributes: a, Size: s.Size}
+		if s.Size > 0 {
+			f.Content = l.held.standIn(p)
+			l.held.remote.places.add(f.Content, place{held: l.held, path: p, attr: a, file: true, size: s.Size})
+		}
+		return f, nil
+	case os.ModeSymlink:
+		return tree.Symlink{Attributes: a, Target: s.Linkname}, nil
+	case os.ModeDevice, os.ModeDevice | os.ModeCharDevice:
+		return tree.Device{Attributes: a, Block: mode&os.ModeCharDevice == 0, Major: uint32(s.Devmajor), Minor: uint32(s.Devminor)}, nil
+	case os.ModeNamedPipe:
+		return tree.Fifo{Attributes: a}, nil
+	case os.ModeSocket:
+		return tree.Socket{Attributes: a}, nil
+	default:
+		return nil, fmt.Errorf("of an unknown kind %v", mode)
+	}
+}
+
+// attrOf gives the attributes that the daemon tells.
+func attrOf(s *fstypes.Stat) tree.Attr {
+	mode := os.FileMode(s.Mode)
+	a := tree.Attr{Mode: tree.Mode(mode.Perm()), UID: s.Uid, GID: s.Gid}
+	for bit, to := range map[os.FileMode]tree.Mode{os.ModeSetuid: 0o4000, os.ModeSetgid: 0o2000, os.ModeSticky: 0o1000} {
+		if mode&bit != 0 {
+			a.Mode |= to
+		}
+	}
+	a.ModTime = timeOf(s.ModTime)
+	if len(s.Xattrs) > 0 {
+		pairs := map[string]string{}
+		for name, value := range s.Xattrs {
+			pairs[name] = string(value)
+		}
+		a.Xattrs = tree.NewXattrs(pairs)
+	}
+	return a
+}
+
+// timeOf gives a time of nanoseconds since 1970.
+func timeOf(ns int64) tree.Time {
+	sec, rest := ns/1e9, ns%1e9
+	if rest < 0 {
+		sec, rest = sec-1, rest+1e9
+	}
+	return tree.Time{Sec: sec, Nsec: uint32(rest)}
+}
+
+// place is where something is that a stand-in or a digest stands for.
+type place struct {
+	held *held
+	path string
+	attr tree.Attr // as it is there
+	file bool      // otherwise a directory
+	size int64
+}
+
+// places finds what is held.
+type places struct {
+	mu  sync.Mutex
+	all map[digest.Digest]place
+}
+
+func (p *places) add(d digest.Digest, at place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = map[digest.Digest]place{}
+	}
+	if _, ok := p.all[d]; !ok {
+		p.all[d] = at
+	}
+}
+
+func (p *places) find(d digest.Digest) (place, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, ok := p.all[d]
+	return at, ok
+}
+
+// OpenContent opens a file that a daemon holds.
+func (r *Remote) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	at, ok := r.places.find(d)
+	if !ok || !at.file {
+		return nil, fmt.Errorf("no daemon is known to hold %s: %w", d, fs.ErrNotExist)
+	}
+	var out io.Reader
+	err := at.held.at(ctx, func(ref daemon.Ref) error {
+		out = ref.Open(ctx, at.path)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if d != at.held.standIn(at.path) {
+		out = digest.Verify(out, d, at.size)
+	}
+	return io.NopCloser(out), nil
+}

@@ -1,0 +1,504 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client/llb"
+	godigest "github.com/opencontainers/go-digest"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// A tree that the planner made is lowered to a state by what differs from what the
+// daemon holds and the tree began with:
+//
+//   - What goes away is removed.
+//   - What came from here, and every directory on the way to something new, with its
+//     attributes, is one image that this process serves.
+//   - What came from something else that is held is copied into a snapshot of its
+//     own, which is a file operation between two things that the daemon has.
+//
+// These snapshots are merged over what was there. No path of a change set leads
+// through a symlink, and directories have their final attributes in the last
+// snapshot, so that merging is exact. Where it is not (hardlinks between old and new
+// names, sockets, attributes of files that only the daemon has), a process applies
+// the change set instead.
+
+// base is what a tree began with, at the daemon.
+type base struct {
+	state llb.State
+	tree  tree.Tree
+	held  *held // nil for what this process serves
+	empty bool
+}
+
+// baseOf gives what a result began with.
+func (r *Remote) baseOf(ctx context.Context, res engine.Result) (base, error) {
+	if res.Held != nil {
+		h := res.Held.By.(*held)
+		return base{state: h.state, tree: res.Held.Tree, held: h}, nil
+	}
+	if b := res.Base; b.Image != nil && len(b.Layers) > 0 {
+		return base{state: daemon.Image(godigest.Digest(b.Image.Digest.String())), tree: b.Tree}, nil
+	}
+	if res.Origin.Len() > 0 {
+		s, err := r.uploads.state(ctx, res.Origin)
+		if err == nil {
+			return base{state: s, tree: res.Origin}, nil
+		}
+		if !errors.Is(err, errUnwritable) {
+			return base{}, err
+		}
+	}
+	return base{state: llb.Scratch(), tree: tree.Empty(), empty: true}, nil
+}
+
+// lower gives the state of a result's tree, and how it is made.
+func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engine.Lowering, error) {
+	if in, ok := res.Tree.StandIn(); ok {
+		if at, ok := r.places.find(in); ok && at.path == "/" {
+			return at.held.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
+		}
+	}
+	b, err := r.baseOf(ctx, res)
+	if err != nil {
+		return llb.State{}, engine.Lowering{}, err
+	}
+	c, err := compose.Diff(ctx, b.tree, res.Tree)
+	if err != nil {
+		return llb.State{}, engine.Lowering{}, err
+	}
+	if c.Root == nil && len(c.Links) == 0 || c.Root != nil && c.Root.Len() == 0 && len(c.Links) == 0 {
+		return b.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
+	}
+	l := &lowering{remote: r, base: b, up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}}
+	if c.Root != nil {
+		if err := l.directory(ctx, "/", c.Root, res.Tree, l.up); err != nil {
+			return llb.State{}, engine.Lowering{}, err
+		}
+	}
+	for _, group := range c.Links {
+		l.link(group)
+	}
+	l.gather()
+	if r.options.Apply && l.odd == "" {
+		l.odd = "asked for"
+	}
+	if l.odd == "" {
+		s, how, err := l.merge(ctx)
+		if !errors.Is(err, errUnwritable) {
+			return s, how, err
+		}
+		l.odd = err.Error()
+	}
+	s, err := r.apply(ctx, b, res.Tree)
+	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
+}
+
+// lowering is a tree that is being lowered.
+type lowering struct {
+	remote   *Remote
+	base     base
+	up       *tree.Draft // what is uploaded, with all directories on the way to what is new
+	uploaded map[string]bool
+	pieces   map[*held][]piece
+	removed  []string
+	odd      string // why a process has to do it
+
+	files, dirs int // that are put
+}
+
+// piece is something that the daemon holds and that goes elsewhere.
+type piece struct {
+	from place
+	to   string
+	attr tree.Attr // of a file, as it is to be
+}
+
+func (l *lowering) strange(format string, args ...any) {
+	if l.odd == "" {
+		l.odd = fmt.Sprintf(format, args...)
+	}
+}
+
+// directory takes up what changes in a directory; t is the directory as it is to be.
+func (l *lowering) directory(ctx context.Context, p string, c *tree.DirChange, t tree.Tree, d *tree.Draft) error {
+	d.SetAttr(t.Attr())
+	if c.Opaque {
+		l.strange("%s is emptied by a change set", p)
+	}
+	for name, change := range c.All() {
+		at := path.Join(p, name)
+		switch change := change.(type) {
+		case tree.Remove:
+			l.removed = append(l.removed, at)
+		case tree.Put:
+			if err := l.clear(ctx, at, change.Entry); err != nil {
+				return err
+			}
+			if err := l.put(ctx, at, change.Entry, d); err != nil {
+				return err
+			}
+		case tree.Hardlink:
+			l.strange("%s is a new name of %s", at, change.To)
+		case *tree.DirChange:
+			e, ok, err := t.Get(ctx, name)
+			if err != nil {
+				return err
+			}
+			sub, isTree := e.(tree.Tree)
+			if !ok || !isTree {
+				return fmt.Errorf("%s changes as a directory and is none", at)
+			}
+			if err := l.directory(ctx, at, change, sub, d.MakeDir(name, sub.Attr())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// clear has something taken away first that a directory takes the place of: a merge
+// leaves sockets and block devices in its way.
+func (l *lowering) clear(ctx context.Context, at string, e tree.Entry) error {
+	if e.Kind() != tree.KindDirectory || l.base.empty {
+		return nil
+	}
+	r, err := tree.Resolve(ctx, l.base.tree, at, tree.FollowParents)
+	if err != nil {
+		return err
+	}
+	if r.Entry != nil && r.Entry.Kind() != tree.KindDirectory {
+		l.removed = append(l.removed, at)
+	}
+	return nil
+}
+
+// put takes up an entry that stands at a path.
+func (l *lowering) put(ctx context.Context, at string, e tree.Entry, d *tree.Draft) error {
+	name := path.Base(at)
+	if strings.HasPrefix(name, ".wh.") {
+		l.strange("%s has a name that stands for something else in a layer", at)
+	}
+	switch e := e.(type) {
+	case tree.Tree:
+		return l.putTree(ctx, at, e, d)
+	case tree.File:
+		l.files++
+		if from, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
+			if from.attr.Xattrs != e.Attributes.Xattrs || e.Attributes.Mode != from.attr.Mode && (e.Attributes.Mode|from.attr.Mode)&0o7000 != 0 {
+				l.strange("%s has other attributes than the file of the daemon that it is", at)
+			}
+			l.pieces[from.held] = append(l.pieces[from.held], piece{from: from, to: at, attr: e.Attributes})
+			return nil
+		}
+	case tree.Socket:
+		l.strange("%s is a socket", at)
+	}
+	l.uploaded[at] = true
+	d.Put(name, e)
+	return nil
+}
+
+func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.Draft) error {
+	from, held := l.remote.findTree(t)
+	if held {
+		l.dirs++
+		d.MakeDir(path.Base(at), t.Attr())
+		l.pieces[from.held] = append(l.pieces[from.held], piece{from: from, to: at})
+		return nil
+	}
+	here, err := l.isHere(ctx, t)
+	if err != nil {
+		return err
+	}
+	if here {
+		l.dirs++
+		l.uploaded[at+"/"] = true
+		d.Put(path.Base(at), t)
+		return nil
+	}
+	sub := d.MakeDir(path.Base(at), t.Attr())
+	for c, err := range t.All(ctx) {
+		if err == nil {
+			err = l.put(ctx, path.Join(at, c.Name), c.Entry, sub)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	groups, err := t.Links(ctx)
+	for _, g := range groups {
+		for i := range g {
+			g[i] = path.Join(at, g[i])
+		}
+		l.link(g)
+	}
+	return err
+}
+
+// isHere tells whether a daemon holds nothing of a tree, so that it goes up whole,
+// and notes what is strange in it.
+func (l *lowering) isHere(ctx context.Context, t tree.Tree) (bool, error) {
+	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
+		if err != nil {
+			return false, err
+		}
+		if strings.HasPrefix(path.Base(it.Path), ".wh.") {
+			l.strange("%s has a name that stands for something else in a layer", it.Path)
+		}
+		switch e := it.Entry.(type) {
+		case tree.Tree:
+			if _, ok := l.remote.findTree(e); ok {
+				return false, nil
+			}
+		case tree.File:
+			if _, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
+				return false, nil
+			}
+		case tree.Socket:
+			l.strange("%s is a socket", it.Path)
+		}
+	}
+	return true, nil
+}
+
+// link makes names of one inode what they are, if all of them are uploaded.
+func (l *lowering) link(group []string) {
+	for _, p := range group {
+		ok := l.uploaded[p]
+		for at := path.Dir(p); !ok && at != "/"; at = path.Dir(at) {
+			ok = l.uploaded[at+"/"]
+		}
+		if !ok {
+			l.strange("%s and %s are names of one file", group[0], group[1])
+			return
+		}
+	}
+	l.up.Link(group...)
+}
+
+// findTree finds a directory of which a daemon holds all entries.
+func (r *Remote) findTree(t tree.Tree) (place, bool) {
+	if t.Len() == 0 {
+		return place{}, false
+	}
+	in, ok := t.StandIn()
+	if !ok {
+		in = keyOf(t)
+	}
+	at, ok := r.places.find(in)
+	return at, ok && !at.file
+}
+
+// mostPieces is how many single pieces are copied by file operations.
+const mostPieces = 200
+
+// gather sees whether there are too many pieces.
+func (l *lowering) gather() {
+	n := 0
+	for _, list := range l.pieces {
+		n += len(list)
+	}
+	if n > mostPieces {
+		l.strange("%d files and directories come from elsewhere at the daemon, one by one", n)
+	}
+}
+
+// merge makes the state of snapshots over one another.
+func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error) {
+	s := l.base.state
+	if len(l.removed) > 0 {
+		s = s.File(removal(l.removed), llb.WithCustomName("inlay: remove "+several(l.removed)))
+	}
+	var layers []llb.State
+	if len(l.pieces) > 0 {
+		c, names := l.copies()
+		layers = append(layers, llb.Scratch().File(c, llb.WithCustomName("inlay: copy "+several(names))))
+	}
+	up, err := l.up.Tree(ctx)
+	if err != nil {
+		return llb.State{}, engine.Lowering{}, err
+	}
+	if up.Len() > 0 {
+		u, err := l.remote.uploads.state(ctx, up)
+		if err != nil {
+			return llb.State{}, engine.Lowering{}, err
+		}
+		layers = append(layers, u)
+	}
+	why := l.words()
+	if l.base.empty && len(layers) == 1 {
+		return layers[0], engine.Lowering{How: engine.LowerMerge, Why: why}, nil
+	}
+	if len(layers) == 0 {
+		return s, engine.Lowering{How: engine.LowerCopy, Why: why}, nil
+	}
+	can := false
+	err = l.remote.on(ctx, func(d *daemon.Daemon) error {
+		can = d.CanMerge()
+		return nil
+	})
+	if err != nil {
+		return llb.State{}, engine.Lowering{}, err
+	}
+	if can {
+		if !l.base.empty {
+			layers = slices.Insert(layers, 0, s)
+		}
+		return llb.Merge(layers, llb.WithCustomName("inlay: merge")), engine.Lowering{How: engine.LowerMerge, Why: why}, nil
+	}
+	for _, over := range layers {
+		s = s.File(llb.Copy(over, "/", "/", &llb.CopyInfo{
+			CopyDirContentsOnly: true, AlwaysReplaceExistingDestPaths: true,
+		}), llb.WithCustomName("inlay: copy"))
+	}
+	return s, engine.Lowering{How: engine.LowerCopy, Why: why + "; the daemon is too old to merge"}, nil
+}
+
+// words says what is laid over what.
+func (l *lowering) words() string {
+	var parts []string
+	for _, p := range []struct {
+		n         int
+		one, many string
+	}{
+		{len(l.removed), "1 entry is removed", "%d entries are removed"},
+		{l.dirs, "1 directory is laid over what is there", "%d directories are laid over what is there"},
+		{l.files, "1 file is put", "%d files are put"},
+	} {
+		switch p.n {
+		case 0:
+		case 1:
+			parts = append(parts, p.one)
+		default:
+			parts = append(parts, fmt.Sprintf(p.many, p.n))
+		}
+	}
+	if len(parts) == 0 {
+		return "attributes or empty directories change"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// several names a few of many.
+func several(list []string) string {
+	if len(list) <= 3 {
+		return strings.Join(list, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:3], " "), len(list)-3)
+}
+
+// removal takes paths away.
+func removal(paths []string) *llb.FileAction {
+	var a *llb.FileAction
+	for _, p := range paths {
+		if a == nil {
+			a = llb.Rm(p, llb.WithAllowNotFound(true))
+		} else {
+			a = a.Rm(p, llb.WithAllowNotFound(true))
+		}
+	}
+	return a
+}
+
+// copies copies all pieces into one snapshot.
+func (l *lowering) copies() (a *llb.FileAction, names []string) {
+	for _, h := range slices.SortedFunc(maps.Keys(l.pieces), func(x, y *held) int { return x.id.Compare(y.id) }) {
+		for _, p := range gathered(l.pieces[h]) {
+			info := p.info()
+			if a == nil {
+				a = llb.Copy(h.state, p.from.path, p.to, info)
+			} else {
+				a = a.Copy(h.state, p.from.path, p.to, info)
+			}
+			names = append(names, p.to)
+		}
+	}
+	return a, names
+}
+
+// gathering is pieces that one copy puts in their places.
+type gathering struct {
+	piece
+	include []string
+}
+
+// gathered puts pieces together that keep their places to one another, as names of
+// one inode stay that only within one copy.
+func gathered(list []piece) []gathering {
+	type shift struct{ from, to string }
+	var out []gathering
+	at := map[shift]int{}
+	for _, p := range list {
+		from, to := p.from.path, p.to
+		for from != "/" && to != "/" && path.Base(from) == path.Base(to) {
+			from, to = path.Dir(from), path.Dir(to)
+		}
+		inner := strings.Trim(strings.TrimPrefix(p.from.path, from), "/")
+		if inner == "" || p.changes() || unsafePattern(inner) {
+			out = append(out, gathering{piece: p})
+			continue
+		}
+		key := shift{from, to}
+		i, ok := at[key]
+		if !ok {
+			at[key] = len(out)
+			out = append(out, gathering{piece: p, include: []string{inner}})
+			continue
+		}
+		out[i].include = append(out[i].include, inner)
+	}
+	for i, g := range out {
+		if len(g.include) < 2 {
+			out[i].include = nil
+			continue
+		}
+		inner := "/" + g.include[0]
+		out[i].from.path = path.Join("/", strings.TrimSuffix(g.from.path, inner))
+		out[i].to = path.Join("/", strings.TrimSuffix(g.to, inner))
+		out[i].from.file = false
+	}
+	return out
+}
+
+// unsafePattern tells whether a path is not the pattern that means it alone.
+func unsafePattern(p string) bool {
+	return strings.ContainsAny(p, `*?[]\!^`) || strings.TrimSpace(p) != p || strings.Contains(p, " /") || strings.Contains(p, "/ ")
+}
+
+// changes tells whether a file gets other attributes.
+func (p piece) changes() bool { return p.from.file && p.attr != p.from.attr }
+
+// info says how it is copied.
+func (g gathering) info() *llb.CopyInfo {
+	i := &llb.CopyInfo{CreateDestPath: true, IncludePatterns: g.include}
+	if !g.from.file {
+		i.CopyDirContentsOnly = true
+		return i
+	}
+	if a := g.attr; g.changes() {
+		if a.Mode != g.from.attr.Mode {
+			i.Mode = &llb.ChmodOpt{Mode: os.FileMode(a.Mode)}
+		}
+		if a.UID != g.from.attr.UID || a.GID != g.from.attr.GID {
+			i.ChownOpt = &llb.ChownOpt{User: &llb.UserOpt{UID: int(a.UID)}, Group: &llb.UserOpt{UID: int(a.GID)}}
+		}
+		if a.ModTime != g.from.attr.ModTime {
+			t := time.Unix(a.ModTime.Sec, int64(a.ModTime.Nsec))
+			i.CreatedTime = &t
+		}
+	}
+	return i
+}

@@ -1,0 +1,67 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Pull gives an image of a registry. The daemon fetches it; the reference is pinned
+// to what it stands for now.
+func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) (engine.Result, error) {
+	var want *ocispec.Platform
+	if platform != "" {
+		pf, err := image.ParsePlatform(platform)
+		if err != nil {
+			return engine.Result{}, err
+		}
+		want = &pf
+	}
+	var config []byte
+	pinned := ref
+	err := r.on(ctx, func(d *daemon.Daemon) error {
+		name, dgst, dt, err := d.Gateway().ResolveImageConfig(ctx, ref, sourceresolver.Opt{
+			ImageOpt: &sourceresolver.ResolveImageOpt{Platform: want},
+		})
+		if err != nil {
+			return d.Lost(err)
+		}
+		config, pinned = dt, name
+		if dgst != "" {
+			pinned = withDigest(name, dgst.String())
+		}
+		return nil
+	})
+	if err != nil {
+		return engine.Result{}, fmt.Errorf("%s could not be pulled by the daemon: %w", ref, err)
+	}
+	c, err := image.ParseConfig(config)
+	if err != nil {
+		return engine.Result{}, fmt.Errorf("%s: %w", ref, err)
+	}
+	o := []llb.ImageOption{llb.WithCustomName("inlay: pull " + ref)}
+	if want != nil {
+		o = append(o, llb.Platform(*want))
+	}
+	h, err := r.hold(ctx, llb.Image(pinned, o...), tree.Empty().Attr())
+	if err != nil {
+		return engine.Result{}, err
+	}
+	held := h.asView()
+	return engine.Result{Tree: held.Tree, Held: held, Config: c, Base: engine.Base{Tree: tree.Empty()}}, nil
+}
+
+// withDigest pins a reference.
+func withDigest(ref, d string) string {
+	name, _, _ := strings.Cut(ref, "@")
+	return name + "@" + d
+}

@@ -1,0 +1,76 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/shim"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Where containers have what is ours. The directories below are in the image of the
+// program, so that nothing else has to be made for what is mounted there.
+const (
+	ours    = "/.inlay"
+	program = ours + "/" + shim.Program
+	specDir = ours + "/spec"
+	outDir  = ours + "/out"
+	inDir   = ours + "/in"
+)
+
+// shim gives the image of the program for the daemon's architecture.
+func (r *Remote) shim(ctx context.Context) (llb.State, error) {
+	arch := ""
+	err := r.on(ctx, func(d *daemon.Daemon) error {
+		arch = d.Platform().Architecture
+		return nil
+	})
+	if err != nil {
+		return llb.State{}, err
+	}
+	name, err := shim.Find(arch)
+	if err != nil {
+		return llb.State{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return llb.State{}, err
+	}
+	defer f.Close()
+	content, size, err := r.local.Keep(ctx, f)
+	if err != nil {
+		return llb.State{}, err
+	}
+	d := tree.NewDraft(tree.Empty())
+	d.Put(shim.Program, tree.File{Attributes: tree.Attr{Mode: 0o755}, Size: size, Content: content})
+	for _, dir := range []string{specDir, outDir, inDir} {
+		d.MakeDir(path.Base(dir), tree.Attr{Mode: 0o700})
+	}
+	t, err := d.Tree(ctx)
+	if err != nil {
+		return llb.State{}, err
+	}
+	return r.uploads.state(ctx, t)
+}
+
+// files gives small files that this process writes down in the state itself.
+func files(all map[string][]byte) llb.State {
+	s := llb.Scratch()
+	var a *llb.FileAction
+	for _, name := range sortedKeys(all) {
+		if a == nil {
+			a = llb.Mkfile("/"+name, 0o600, all[name])
+		} else {
+			a = a.Mkfile("/"+name, 0o600, all[name])
+		}
+	}
+	if a == nil {
+		return s
+	}
+	return s.File(a, llb.WithCustomName("inlay: what to do"))
+}

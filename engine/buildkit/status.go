@@ -1,0 +1,101 @@
+package buildkit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	godigest "github.com/opencontainers/go-digest"
+)
+
+// watches is who wants to know what goes on at a daemon.
+type watches struct {
+	mu   sync.Mutex
+	all  map[godigest.Digest]map[*watch]bool
+	done map[godigest.Digest]bool // vertices that were complete in this session
+}
+
+// watch receives what goes on with one vertex.
+type watch struct {
+	of     *watches
+	vertex godigest.Digest
+	output func(stderr bool, b []byte)
+
+	ended  chan struct{} // the vertex is complete
+	once   sync.Once
+	cached bool // read after ended
+}
+
+func newWatches() *watches {
+	return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}}
+}
+
+// watch watches a vertex until stop.
+func (w *watches) watch(vertex godigest.Digest, output func(bool, []byte)) *watch {
+	one := &watch{of: w, vertex: vertex, output: output, ended: make(chan struct{})}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.all[vertex] == nil {
+		w.all[vertex] = map[*watch]bool{}
+	}
+	w.all[vertex][one] = true
+	return one
+}
+
+// stop ends it.
+func (w *watch) stop() {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	delete(w.of.all[w.vertex], w)
+	if len(w.of.all[w.vertex]) == 0 {
+		delete(w.of.all, w.vertex)
+	}
+}
+
+// late is how long what a daemon tells may come after the result.
+const late = 10 * time.Second
+
+// wasCached waits until it is told that the vertex is complete, and tells whether
+// its result was there. A daemon tells that once in a session.
+func (w *watch) wasCached(ctx context.Context) bool {
+	patience := late
+	w.of.mu.Lock()
+	again := w.of.done[w.vertex]
+	w.of.mu.Unlock()
+	if again {
+		patience = late / 50
+	}
+	select {
+	case <-w.ended:
+		return w.cached
+	case <-ctx.Done():
+	case <-time.After(patience):
+	}
+	return again
+}
+
+// status takes what a daemon tells.
+func (w *watches) status(s *client.SolveStatus) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range s.Logs {
+		for one := range w.all[l.Vertex] {
+			if one.output != nil {
+				one.output(l.Stream == 2, l.Data)
+			}
+		}
+	}
+	for _, v := range s.Vertexes {
+		if v.Completed == nil {
+			continue
+		}
+		w.done[v.Digest] = true
+		for one := range w.all[v.Digest] {
+			one.once.Do(func() {
+				one.cached = v.Cached
+				close(one.ended)
+			})
+		}
+	}
+}

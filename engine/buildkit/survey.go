@@ -1,0 +1,112 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/shim"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Whole gives a tree that is held with all its digests: a process at the daemon
+// reads it, and what comes here is directories.
+func (r *Remote) Whole(ctx context.Context, of *engine.Held) (tree.Tree, error) {
+	return of.By.(*held).whole(ctx)
+}
+
+func (h *held) whole(ctx context.Context) (tree.Tree, error) {
+	h.once.Lock()
+	defer h.once.Unlock()
+	if h.once.done {
+		return h.once.whole, nil
+	}
+	t, err := h.remote.survey(ctx, h.state)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	if h.before == nil {
+		t = t.With(h.attr) // no snapshot has what its image says of the root
+	}
+	if err := h.index(ctx, "/", t); err != nil {
+		return tree.Tree{}, err
+	}
+	h.once.whole, h.once.done = t, true
+	return t, nil
+}
+
+// survey reads a tree at the daemon.
+func (r *Remote) survey(ctx context.Context, s llb.State) (tree.Tree, error) {
+	program, err := r.shim(ctx)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	run := program.Run(
+		llb.Args([]string{"/" + shim.Program, "survey", "/in", "/out"}), llb.Dir("/"),
+		llb.AddMount("/in", s, llb.Readonly), llb.ReadonlyRootFS(),
+		llb.WithCustomName("inlay: read the tree"),
+	)
+	out, err := r.hold(ctx, run.AddMount("/out", llb.Scratch()), tree.Attr{})
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	pack, err := shim.OpenPack(ctx, ranges{out})
+	if err == nil && pack.Size() <= atOnce {
+		err = pack.Load(ctx)
+	}
+	var t tree.Tree
+	if err == nil {
+		t, err = pack.Tree(ctx)
+	}
+	if err != nil {
+		return tree.Tree{}, fmt.Errorf("read the tree at the daemon: %w", err)
+	}
+	return t, nil
+}
+
+// atOnce is up to which size the directories of a tree are brought here at once.
+const atOnce = 32 << 20
+
+// ranges reads what a survey left.
+type ranges struct{ of *held }
+
+// ReadRange reads a part of a file.
+func (r ranges) ReadRange(ctx context.Context, file string, offset, n int64) (b []byte, err error) {
+	err = r.of.at(ctx, func(ref daemon.Ref) error {
+		b, err = ref.ReadRange(ctx, file, offset, n)
+		return err
+	})
+	return b, err
+}
+
+// keyOf gives what directories have in common that hold the same.
+func keyOf(t tree.Tree) digest.Digest {
+	return t.With(tree.Attr{}).Digest()
+}
+
+// index remembers where all that is held is.
+func (h *held) index(ctx context.Context, p string, t tree.Tree) error {
+	h.remote.places.add(keyOf(t), place{held: h, path: p, attr: t.Attr()})
+	for c, err := range t.All(ctx) {
+		if err != nil {
+			return err
+		}
+		at := path.Join(p, c.Name)
+		switch e := c.Entry.(type) {
+		case tree.Tree:
+			if err := h.index(ctx, at, e); err != nil {
+				return err
+			}
+		case tree.File:
+			if e.Size > 0 {
+				h.remote.places.add(e.Content, place{held: h, path: at, attr: e.Attributes, file: true, size: e.Size})
+			}
+		}
+	}
+	return nil
+}

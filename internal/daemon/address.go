@@ -1,0 +1,143 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/connhelper"
+	"github.com/moby/buildkit/client/connhelper/dockercontainer"
+	"github.com/moby/buildkit/client/connhelper/kubepod"
+	"github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
+	"github.com/moby/buildkit/client/connhelper/podmancontainer"
+	"github.com/moby/buildkit/client/connhelper/ssh"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Address is where a daemon is. The zero Address is none.
+type Address struct {
+	URL string // as buildctl has it: unix://, tcp://, docker-container://, ...
+	TLS TLS
+}
+
+// TLS is with what a daemon behind tcp:// is trusted, and trusts. Files are PEM.
+type TLS struct {
+	CA   string // file of who vouches for the daemon; "" is those of the system
+	Cert string // file of the certificate of this client
+	Key  string // file of its key
+	Name string // of the daemon, as its certificate has it; "" is the host's
+}
+
+// schemes are those of addresses.
+var schemes = []string{"unix", "tcp", "docker-container", "podman-container", "nerdctl-container", "kube-pod", "ssh"}
+
+// ParseAddress reads an address: unix:///run/buildkit/buildkitd.sock,
+// tcp://host:1234, docker-container://name, kube-pod://pod, ssh://user@host.
+// Options of TLS follow as ?ca=FILE&cert=FILE&key=FILE&servername=NAME.
+func ParseAddress(s string) (Address, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return Address{}, fmt.Errorf("%q is no address of a daemon: %w", s, err)
+	}
+	if !slices.Contains(schemes, u.Scheme) {
+		return Address{}, fmt.Errorf("%q is no address of a daemon: it begins with one of %s://", s, strings.Join(schemes, "://, "))
+	}
+	if u.Host == "" && (u.Scheme != "unix" || u.Path == "") {
+		return Address{}, fmt.Errorf("%q is no address of a daemon: it does not say where", s)
+	}
+	a := Address{}
+	q := u.Query()
+	if u.Scheme == "tcp" {
+		if u.Port() == "" {
+			return Address{}, fmt.Errorf("%q is no address of a daemon: the port is missing, as in tcp://%s:1234", s, u.Host)
+		}
+		for name, to := range map[string]*string{"ca": &a.TLS.CA, "cert": &a.TLS.Cert, "key": &a.TLS.Key, "servername": &a.TLS.Name} {
+			*to = q.Get(name)
+			q.Del(name)
+		}
+		for name := range q {
+			return Address{}, fmt.Errorf("%q: %q is no option of a daemon's address: they are ca, cert, key and servername", s, name)
+		}
+		if (a.TLS.Cert == "") != (a.TLS.Key == "") {
+			return Address{}, fmt.Errorf("%q: cert and key belong together", s)
+		}
+		for _, f := range []string{a.TLS.CA, a.TLS.Cert, a.TLS.Key} {
+			if f == "" {
+				continue
+			}
+			if _, err := os.Stat(f); err != nil {
+				return Address{}, fmt.Errorf("the address of the daemon: %w", err)
+			}
+		}
+		u.RawQuery = ""
+	}
+	a.URL = u.String()
+	return a, nil
+}
+
+// String gives the URL.
+func (a Address) String() string { return a.URL }
+
+// options gives how a client reaches it.
+func (a Address) options() []client.ClientOpt {
+	scheme, _, _ := strings.Cut(a.URL, ":")
+	u, err := url.Parse(a.URL)
+	if err != nil {
+		return nil // ParseAddress has it refused
+	}
+	helper := map[string]func(*url.URL) (*connhelper.ConnectionHelper, error){
+		"docker-container": dockercontainer.Helper, "podman-container": podmancontainer.Helper,
+		"nerdctl-container": nerdctlcontainer.Helper, "kube-pod": kubepod.Helper, "ssh": ssh.Helper,
+	}[scheme]
+	if helper != nil {
+		h, err := helper(u)
+		if err != nil {
+			return nil // the client finds the same, and says so
+		}
+		return []client.ClientOpt{client.WithContextDialer(h.ContextDialer)}
+	}
+	if scheme != "tcp" || a.TLS == (TLS{}) {
+		return nil
+	}
+	name := a.TLS.Name
+	if name == "" {
+		name = u.Hostname()
+	}
+	var out []client.ClientOpt
+	if a.TLS.CA != "" {
+		out = append(out, client.WithServerConfig(name, a.TLS.CA))
+	} else {
+		out = append(out, client.WithServerConfigSystem(name))
+	}
+	if a.TLS.Cert != "" {
+		out = append(out, client.WithCredentials(a.TLS.Cert, a.TLS.Key))
+	}
+	return out
+}
+
+// isUnavailable tells whether an error says that nobody answers.
+func isUnavailable(err error) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if s, ok := e.(interface{ GRPCStatus() *status.Status }); ok && s.GRPCStatus().Code() == codes.Unavailable {
+			return true
+		}
+	}
+	return false
+}
+
+// explained says what to do about the errors that connecting ends with.
+func explained(err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
+		return fmt.Errorf("%w: is it running, and is the address right?", err)
+	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
+		return fmt.Errorf("%w: name the daemon's authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE", err)
+	}
+	return err
+}

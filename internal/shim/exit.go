@@ -1,0 +1,94 @@
+package shim
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Files that [Exec] leaves. ExitFile comes last: where it is, the others are whole.
+const (
+	StdoutFile = "stdout"
+	StderrFile = "stderr"
+	ExitFile   = "exit.json"
+)
+
+// Exit is how a process ended that [Exec] ran.
+type Exit struct {
+	Code   int  // what it returned; 128 plus the number of the signal that ended it
+	Signal int  // 0 unless a signal ended it
+	OOM    bool // the kernel killed a process of the container for lack of memory, as far as it tells
+
+	// Start is why the process did not start; nil if it did.
+	Start *Start
+
+	StdoutSize, StderrSize int64 // bytes in the files, secrets masked
+
+	StartedUnixNano int64 // when the program was executed
+	ElapsedNano     int64 // from then to its end
+	UserNano        int64 // CPU time in user mode, of the process and of all that it waited for
+	SystemNano      int64 // CPU time in the kernel
+	MaxRSS          int64 // largest resident set of one process, in bytes
+}
+
+// Start says why a process did not start.
+type Start struct {
+	Stage Stage
+	Errno int // of the kernel's answer; 0 if it was not asked: nothing was found in PATH, say
+	// Path is what could not be used: the working directory, or the program as it
+	// was found.
+	Path string
+	// Detail is the reason in the words of runc, which runs processes elsewhere.
+	Detail string
+}
+
+// Stage says how far a process came that did not start. The numbers are those of
+// package runtime.
+type Stage int
+
+// The stages of a start.
+const (
+	// StagePlace is when it becomes its user.
+	StagePlace Stage = iota
+	// StageDirectory is when it goes to its working directory.
+	StageDirectory
+	// StageProgram is when the program is looked up and executed.
+	StageProgram
+)
+
+type startFile struct {
+	Stage        Stage
+	Errno        int
+	Path, Detail []byte
+}
+
+type exitFile struct {
+	Version int
+	Exit
+	Start *startFile `json:",omitempty"`
+}
+
+// Encode gives the file for [DecodeExit].
+func (e Exit) Encode() ([]byte, error) {
+	f := exitFile{Version: Version, Exit: e}
+	if s := e.Start; s != nil {
+		f.Start = &startFile{s.Stage, s.Errno, []byte(s.Path), []byte(s.Detail)}
+	}
+	return json.Marshal(f)
+}
+
+// DecodeExit reads a file that [Exec] left.
+func DecodeExit(b []byte) (Exit, error) {
+	var f exitFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Exit{}, fmt.Errorf("malformed %s: %w", ExitFile, err)
+	}
+	if err := checkVersion(f.Version); err != nil {
+		return Exit{}, fmt.Errorf("%s: %w", ExitFile, err)
+	}
+	e := f.Exit
+	e.Start = nil
+	if s := f.Start; s != nil {
+		e.Start = &Start{s.Stage, s.Errno, string(s.Path), string(s.Detail)}
+	}
+	return e, nil
+}

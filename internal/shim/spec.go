@@ -1,0 +1,174 @@
+package shim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Spec says what [Exec] runs. Strings are of any bytes but NUL.
+type Spec struct {
+	Args []string // program and arguments; a program without a slash is looked up in Env's PATH
+	Env  []string // as "NAME=value": all that the process gets, but for SecretEnv
+	Dir  string   // working directory, absolute; "" is "/"; one that does not exist is created, and stays
+	User User
+
+	// Stdin is the path of the file that has what the process reads; "" is
+	// nothing. The process gets a pipe, not the file.
+	Stdin string
+
+	// Root is what the root's attributes are before the process starts; nil leaves
+	// them. A daemon gives a fresh mount others than the tree below it has.
+	Root *tree.Attr
+	// Dirs is what the attributes of other directories are then: a daemon that makes
+	// mount points in them (/etc/hosts, say) changes their times.
+	Dirs []SetAttr
+
+	// SecretEnv names variables of the program's own environment that the process
+	// gets, too, and whose values are masked in its output.
+	SecretEnv []string
+	// SecretFiles are paths of files whose contents are masked.
+	SecretFiles []string
+}
+
+// User is who a process is, in numbers.
+type User struct {
+	UID, GID uint32
+	Groups   []uint32 // supplementary groups
+}
+
+// specFile is a Spec as it is written down: JSON, with all that may be any bytes as
+// base64.
+type specFile struct {
+	Version     int
+	Args        [][]byte
+	Env         [][]byte `json:",omitempty"`
+	Dir         []byte   `json:",omitempty"`
+	User        User
+	Stdin       []byte   `json:",omitempty"`
+	Attrs       []byte   `json:",omitempty"` // a list of changes: of the root, if that is set, and of other directories
+	SecretEnv   [][]byte `json:",omitempty"`
+	SecretFiles [][]byte `json:",omitempty"`
+}
+
+// Encode gives the file for [Exec].
+func (s Spec) Encode() ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	var attrs bytes.Buffer
+	if err := s.attrs().Encode(&attrs); err != nil {
+		return nil, err
+	}
+	return json.Marshal(specFile{
+		Attrs: attrs.Bytes(), Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
+		Stdin: []byte(s.Stdin), SecretEnv: list[[]byte](s.SecretEnv), SecretFiles: list[[]byte](s.SecretFiles),
+	})
+}
+
+// DecodeSpec reads a file that [Spec.Encode] made.
+func DecodeSpec(b []byte) (Spec, error) {
+	var f specFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Spec{}, fmt.Errorf("malformed: %w", err)
+	}
+	if err := checkVersion(f.Version); err != nil {
+		return Spec{}, err
+	}
+	s := Spec{
+		Args: list[string](f.Args), Env: list[string](f.Env), Dir: string(f.Dir), User: f.User,
+		Stdin: string(f.Stdin), SecretEnv: list[string](f.SecretEnv), SecretFiles: list[string](f.SecretFiles),
+	}
+	if f.Attrs != nil {
+		if err := s.decodeAttrs(f.Attrs); err != nil {
+			return s, err
+		}
+	}
+	return s, s.check()
+}
+
+// attrs gives what Root and Dirs say as changes.
+func (s Spec) attrs() (c Changes) {
+	if s.Root != nil {
+		c = append(c, SetAttr{"/", *s.Root})
+	}
+	for _, d := range s.Dirs {
+		c = append(c, d)
+	}
+	return c
+}
+
+func (s *Spec) decodeAttrs(b []byte) error {
+	for c, err := range ReadChanges(bytes.NewReader(b)) {
+		if err != nil {
+			return err
+		}
+		set, ok := c.(SetAttr)
+		switch {
+		case !ok:
+			return fmt.Errorf("malformed: attributes that are a %T", c)
+		case set.Path == "/" && s.Root == nil && s.Dirs == nil:
+			s.Root = &set.Attr
+		default:
+			s.Dirs = append(s.Dirs, set)
+		}
+	}
+	return nil
+}
+
+func checkVersion(v int) error {
+	if v != Version {
+		return fmt.Errorf("it is of version %d and %s of version %d: use those of the same build", v, Program, Version)
+	}
+	return nil
+}
+
+// list converts between strings and bytes.
+func list[To, From []byte | string](from []From) []To {
+	if from == nil {
+		return nil
+	}
+	to := make([]To, len(from))
+	for i, s := range from {
+		to[i] = To(s)
+	}
+	return to
+}
+
+// check refuses what the kernel would cut or misread.
+func (s Spec) check() error {
+	if len(s.Args) == 0 || s.Args[0] == "" {
+		return errors.New("nothing to run: give a program and its arguments")
+	}
+	for _, l := range [][]string{s.Args, s.Env, {s.Dir, s.Stdin}, s.SecretEnv, s.SecretFiles} {
+		for _, v := range l {
+			if strings.IndexByte(v, 0) >= 0 {
+				return fmt.Errorf("%q: an argument, a variable or a path contains a NUL byte, which no process can be given", s.Args[0])
+			}
+		}
+	}
+	for _, env := range s.Env {
+		if strings.IndexByte(env, '=') < 1 {
+			return fmt.Errorf("environment variable %q: want NAME=value", env)
+		}
+	}
+	for _, name := range s.SecretEnv {
+		if name == "" || strings.IndexByte(name, '=') >= 0 {
+			return fmt.Errorf("secret environment variable %q: want a name", name)
+		}
+	}
+	for _, c := range s.attrs() {
+		if err := c.check(); err != nil {
+			return err
+		}
+	}
+	if s.Dir != "" && !path.IsAbs(s.Dir) {
+		return fmt.Errorf("working directory %q: want an absolute path", s.Dir)
+	}
+	return nil
+}
