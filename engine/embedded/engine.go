@@ -98,10 +98,10 @@ type Engine struct {
 	store   *store.Store
 	source  *nodes
 	remote  *registry.Client
-	lazy    *lazy    // the store, and the remotes
-	remotes *remotes // nil without any
-	origins origins  // of images that are not here as a whole
-	made    made     // results, for caches
+	lazy    *lazy   // the store, and the caches
+	caches  *caches // nil without any
+	origins origins // of images that are not here as a whole
+	made    made    // results, for caches
 
 	where engine.Remote // runs the processes; nil for this machine
 
@@ -170,7 +170,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		terminal: newTerminals(),
 	}
 	e.lazy = &lazy{e}
-	if e.remotes, err = newRemotes(e, o.CacheFrom); err != nil {
+	if e.caches, err = newCaches(e, o.CacheFrom); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
 	if o.Remote != nil {
@@ -194,7 +194,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.where != nil {
 		err = errors.Join(err, e.where.Close(ctx))
 	}
-	return errors.Join(err, e.remotes.close(), e.origins.close(), e.store.Close(ctx))
+	return errors.Join(err, e.caches.close(), e.origins.close(), e.store.Close(ctx))
 }
 
 // Explain tells what a run did that the store remembers, or a step of one: where
@@ -210,8 +210,8 @@ func (e *Engine) Store() *store.Store { return e.store }
 // OpenContent opens the content of a file, verified.
 func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	b, err := e.store.OpenBlob(ctx, d)
-	if errors.Is(err, store.ErrMissing) && e.remotes != nil {
-		if err = e.remotes.body(ctx, d); err == nil {
+	if errors.Is(err, store.ErrMissing) && e.caches != nil {
+		if err = e.caches.body(ctx, d); err == nil {
 			b, err = e.store.OpenBlob(ctx, d)
 		}
 	}
@@ -275,7 +275,7 @@ func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
 		if s.queued != nil {
 			s.queued(d, len(node))
 		}
-		if s.engine.remotes != nil {
+		if s.engine.caches != nil {
 			_, named, err := tree.References(node)
 			if err != nil {
 				return err

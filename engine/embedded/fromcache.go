@@ -73,20 +73,20 @@ func (x *exec) cachedRecord(b []byte) (execRecord, error) {
 func (x *exec) fromCache(ctx context.Context, key digest.Digest) (engine.Result, bool, error) {
 	e := x.engine()
 	for {
-		found, r, ok := e.remotes.result(ctx, key)
+		found, r, ok := e.caches.result(ctx, key)
 		if !ok {
 			return engine.Result{}, false, ctx.Err()
 		}
 		rec, err := x.cachedRecord(found.Data)
 		if err != nil {
-			e.remotes.giveUp(ctx, r, fmt.Errorf("its result %s is not understood: %w", key, err))
+			e.caches.giveUp(ctx, r, fmt.Errorf("its result %s is not understood: %w", key, err))
 			continue
 		}
 		r.believed.Store(true)
 		t, err := tree.Load(ctx, e.lazy, found.Tree)
 		if err != nil {
 			if ctx.Err() == nil {
-				e.remotes.giveUp(ctx, r, err)
+				e.caches.giveUp(ctx, r, err)
 			}
 			continue
 		}
@@ -94,22 +94,22 @@ func (x *exec) fromCache(ctx context.Context, key digest.Digest) (engine.Result,
 		if err != nil {
 			return engine.Result{}, false, err
 		}
-		e.remotes.hit(found.Tree, hit{key, kept})
+		e.caches.hit(found.Tree, hit{key, kept})
 		x.step.fromCache(r)
 		return x.result(t, rec), true, nil
 	}
 }
 
-// fromCache notes that the result of the step came from a remote.
-func (s *step) fromCache(r *remote) {
+// fromCache notes that the result of the step came from a cache.
+func (s *step) fromCache(r *sharedCache) {
 	s.run.mu.Lock()
-	s.run.remote[s.node] = true
+	s.run.found[s.node] = true
 	s.run.mu.Unlock()
 	s.event(engine.FromCache{Step: s.number, Cache: r.place.name})
 }
 
 // hit remembers a result until its tree is in the store.
-func (rs *remotes) hit(t digest.Digest, h hit) {
+func (rs *caches) hit(t digest.Digest, h hit) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for _, o := range rs.hits[t] {
@@ -122,21 +122,21 @@ func (rs *remotes) hit(t digest.Digest, h hit) {
 
 // waits tells whether there are results that are to be the store's own when their
 // tree is there.
-func (rs *remotes) waits(t digest.Digest) bool {
+func (rs *caches) waits(t digest.Digest) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	return len(rs.hits[t]) > 0
 }
 
 // bring makes sure that all of a tree is in the store, as a process needs it. What
-// results of remotes came to the tree become the store's own.
+// results of caches came to the tree become the store's own.
 func (e *Engine) bring(ctx context.Context, t tree.Tree) error {
-	if e.remotes == nil {
+	if e.caches == nil {
 		return nil
 	}
 	d := t.Digest()
 	missing, err := e.store.MissingNodes(ctx, []digest.Digest{d})
-	if err != nil || len(missing) == 0 && !e.remotes.waits(d) {
+	if err != nil || len(missing) == 0 && !e.caches.waits(d) {
 		return err
 	}
 	sv, err := e.save(ctx)
@@ -149,7 +149,7 @@ func (e *Engine) bring(ctx context.Context, t tree.Tree) error {
 			return err
 		}
 	}
-	results, err := e.remotes.results(ctx, sv, d)
+	results, err := e.caches.results(ctx, sv, d)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (e *Engine) bring(ctx context.Context, t tree.Tree) error {
 }
 
 // results gives the results that came to a tree, and brings what they name.
-func (rs *remotes) results(ctx context.Context, sv *saving, t digest.Digest) (map[digest.Digest]store.Record, error) {
+func (rs *caches) results(ctx context.Context, sv *saving, t digest.Digest) (map[digest.Digest]store.Record, error) {
 	rs.mu.Lock()
 	hits := rs.hits[t]
 	delete(rs.hits, t)
@@ -172,9 +172,9 @@ func (rs *remotes) results(ctx context.Context, sv *saving, t digest.Digest) (ma
 	return results, nil
 }
 
-// bodies brings those contents that the store does not have, if there is a remote.
+// bodies brings those contents that the store does not have, if there is a cache.
 func (s *saving) bodies(ctx context.Context, ds []digest.Digest) error {
-	rs := s.engine.remotes
+	rs := s.engine.caches
 	if rs == nil || len(ds) == 0 {
 		return nil
 	}

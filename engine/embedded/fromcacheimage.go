@@ -25,10 +25,10 @@ type cachedUnpack struct {
 // cachedTree gives a tree by its digest, if a cache has it. It need not be trusted.
 func (s *step) cachedTree(ctx context.Context, d digest.Digest) (tree.Tree, bool, error) {
 	e := s.engine()
-	for _, r := range e.remotes.live(ctx) {
+	for _, r := range e.caches.live(ctx) {
 		has, err := r.cache.Has(ctx, cache.Node, d)
 		if err != nil {
-			e.remotes.giveUp(ctx, r.remote, err)
+			e.caches.giveUp(ctx, r.sharedCache, err)
 		}
 		if !has || err != nil {
 			continue
@@ -39,7 +39,7 @@ func (s *step) cachedTree(ctx context.Context, d digest.Digest) (tree.Tree, bool
 		}
 		if err == nil {
 			s.cached = true
-			s.fromCache(r.remote)
+			s.fromCache(r.sharedCache)
 		}
 		return t, err == nil, err
 	}
@@ -50,7 +50,7 @@ func (s *step) cachedTree(ctx context.Context, d digest.Digest) (tree.Tree, bool
 // before it is needed. It gets no name in the store, which does not have all of it.
 func (s *step) cachedImage(ctx context.Context, from engine.Place, op graph.From) (res engine.Result, ok bool, err error) {
 	e := s.engine()
-	if !e.remotes.trusted(ctx) || from.Scheme != engine.SchemeName && from.Scheme != engine.SchemeOCI {
+	if !e.caches.trusted(ctx) || from.Scheme != engine.SchemeName && from.Scheme != engine.SchemeOCI {
 		return res, false, nil
 	}
 	src, tag, end, err := e.openSource(from, ImportOptions{Platform: op.Platform})
@@ -70,20 +70,20 @@ func (s *step) cachedImage(ctx context.Context, from engine.Place, op graph.From
 	if _, here, err := e.store.Result(ctx, key); here || err != nil {
 		return res, false, err
 	}
-	found, r, ok := e.remotes.result(ctx, key)
+	found, r, ok := e.caches.result(ctx, key)
 	if !ok {
 		return res, false, ctx.Err()
 	}
 	var said cachedUnpack
 	if err := strictJSON(found.Data, &said); err != nil || said.Op != "unpack" {
-		e.remotes.giveUp(ctx, r, fmt.Errorf("its result %s is not understood", key))
+		e.caches.giveUp(ctx, r, fmt.Errorf("its result %s is not understood", key))
 		return res, false, nil
 	}
 	r.believed.Store(true)
 	t, err := tree.Load(ctx, e.lazy, found.Tree)
 	if err != nil {
 		if ctx.Err() == nil {
-			e.remotes.giveUp(ctx, r, err)
+			e.caches.giveUp(ctx, r, err)
 		}
 		return res, false, ctx.Err()
 	}
@@ -119,7 +119,7 @@ func imageResult(img image.Image, t tree.Tree, from engine.Place) engine.Result 
 }
 
 // trusted tells whether there is a cache whose results are used.
-func (rs *remotes) trusted(ctx context.Context) bool {
+func (rs *caches) trusted(ctx context.Context) bool {
 	for _, r := range rs.live(ctx) {
 		if r.place.trust {
 			return true

@@ -17,7 +17,7 @@ import (
 // overcome carries the op of a step out again, with inputs that are made again, as
 // long as what it fails by is the loss of a cache.
 func (s *step) overcome(ctx context.Context, res engine.Result, err error) (engine.Result, error) {
-	rs := s.engine().remotes
+	rs := s.engine().caches
 	for range rs.count() {
 		if !errors.Is(err, engine.ErrLost) || ctx.Err() != nil {
 			break
@@ -33,8 +33,8 @@ func (s *step) overcome(ctx context.Context, res engine.Result, err error) (engi
 	return res, err
 }
 
-// count is how many remotes there are.
-func (rs *remotes) count() int {
+// count is how many caches there are.
+func (rs *caches) count() int {
 	if rs == nil {
 		return 0
 	}
@@ -44,7 +44,7 @@ func (rs *remotes) count() int {
 // forgetLost forgets what came from caches, and what was made of it, if a cache was
 // given up since it did so last. What still goes on stays.
 func (r *run) forgetLost() {
-	lost := r.engine.remotes.lost()
+	lost := r.engine.caches.lost()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.losses == lost {
@@ -53,7 +53,7 @@ func (r *run) forgetLost() {
 	r.losses = lost
 	below := map[*graph.Node]bool{}
 	for n := range r.root.All() { // inputs first
-		below[n] = r.remote[n]
+		below[n] = r.found[n]
 		for _, in := range n.Inputs() {
 			below[n] = below[n] || below[in]
 		}
@@ -68,5 +68,5 @@ func (r *run) forgetLost() {
 		default:
 		}
 	}
-	clear(r.remote)
+	clear(r.found)
 }

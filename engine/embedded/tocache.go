@@ -61,7 +61,7 @@ func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]engine.Cache
 		return nil, nil
 	}
 	ev := newEvents(s)
-	e.remotes.listen(ev)
+	e.caches.listen(ev)
 	e.made.mu.Lock()
 	results := maps.Clone(e.made.results)
 	e.made.mu.Unlock()
@@ -122,7 +122,7 @@ func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[dige
 
 // bringResult makes sure that all of a result is in the store.
 func (e *Engine) bringResult(ctx context.Context, r madeResult) error {
-	if err := e.bring(ctx, r.tree); err != nil || e.remotes == nil {
+	if err := e.bring(ctx, r.tree); err != nil || e.caches == nil {
 		return err
 	}
 	for _, f := range r.said {

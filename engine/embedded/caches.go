@@ -17,62 +17,62 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// remotes are the caches that an engine reads. A nil one has none.
+// caches are those that an engine reads. A nil one has none.
 //
 // What they have is never named in the store before all of it is there. A result
 // that was found in one is a tree whose nodes are loaded from [lazy] when somebody
 // looks into it. Files come into the store when they are opened; [Engine.bring]
 // brings a whole tree, which is what a process needs, and then names it.
 //
-// A remote that fails is given up for the life of the engine: that is told, and
+// A cache that fails is given up for the life of the engine: that is told, and
 // what is missing because of it is an [engine.ErrLost], upon which the step that had
 // its result from there is carried out.
-type remotes struct {
+type caches struct {
 	engine *Engine
-	list   []*remote
+	list   []*sharedCache
 
 	mu     sync.Mutex
 	sink   *events                  // of the resolution that began last
 	hits   map[digest.Digest][]*hit // by the digests of their trees, until these are in the store
-	losses int                      // remotes that were given up
+	losses int                      // caches that were given up
 }
 
-// remote is a cache that is read.
-type remote struct {
+// sharedCache is a cache that is read.
+type sharedCache struct {
 	place cachePlace
 
 	opening sync.Mutex
 	opened  bool
 	cache   *cache.Cache // nil before it was opened, and when there is none
 	end     func() error
-	gone    bool // it was given up; remotes.mu guards it
+	gone    bool // it was given up; caches.mu guards it
 
 	believed atomic.Bool // a result of it was taken
 }
 
-// hit is a result that was found in a remote.
+// hit is a result that was found in a cache.
 type hit struct {
 	key    digest.Digest
 	record store.Record // as the store will have it
 }
 
-func newRemotes(e *Engine, from []engine.Cache) (*remotes, error) {
+func newCaches(e *Engine, from []engine.Cache) (*caches, error) {
 	if len(from) == 0 {
 		return nil, nil
 	}
-	rs := &remotes{engine: e, hits: map[digest.Digest][]*hit{}}
+	rs := &caches{engine: e, hits: map[digest.Digest][]*hit{}}
 	for _, c := range from {
 		p, err := cacheFrom(c)
 		if err != nil {
 			return nil, err
 		}
-		rs.list = append(rs.list, &remote{place: p})
+		rs.list = append(rs.list, &sharedCache{place: p})
 	}
 	return rs, nil
 }
 
 // listen makes the events of a resolution those of what is read meanwhile.
-func (rs *remotes) listen(ev *events) {
+func (rs *caches) listen(ev *events) {
 	if rs != nil {
 		rs.mu.Lock()
 		rs.sink = ev
@@ -80,7 +80,7 @@ func (rs *remotes) listen(ev *events) {
 	}
 }
 
-func (rs *remotes) tell(ev engine.Event) {
+func (rs *caches) tell(ev engine.Event) {
 	rs.mu.Lock()
 	sink := rs.sink
 	rs.mu.Unlock()
@@ -89,8 +89,8 @@ func (rs *remotes) tell(ev engine.Event) {
 	}
 }
 
-// lost gives how many remotes were given up.
-func (rs *remotes) lost() int {
+// lost gives how many caches were given up.
+func (rs *caches) lost() int {
 	if rs == nil {
 		return 0
 	}
@@ -99,8 +99,8 @@ func (rs *remotes) lost() int {
 	return rs.losses
 }
 
-// giveUp ends the use of a remote because of an error.
-func (rs *remotes) giveUp(ctx context.Context, r *remote, err error) {
+// giveUp ends the use of a cache because of an error.
+func (rs *caches) giveUp(ctx context.Context, r *sharedCache, err error) {
 	if ctx.Err() != nil {
 		return // it was we who stopped
 	}
@@ -116,14 +116,14 @@ func (rs *remotes) giveUp(ctx context.Context, r *remote, err error) {
 	}
 }
 
-// opened is a remote that is in use, and its cache.
+// opened is a cache that is in use, as it was opened.
 type opened struct {
-	*remote
+	*sharedCache
 	cache *cache.Cache
 }
 
 // live gives those that are in use and that have a cache.
-func (rs *remotes) live(ctx context.Context) (out []opened) {
+func (rs *caches) live(ctx context.Context) (out []opened) {
 	if rs == nil {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (rs *remotes) live(ctx context.Context) (out []opened) {
 }
 
 // open gives the cache; nil if there is none, or no more.
-func (r *remote) open(ctx context.Context, rs *remotes) *cache.Cache {
+func (r *sharedCache) open(ctx context.Context, rs *caches) *cache.Cache {
 	r.opening.Lock()
 	defer r.opening.Unlock()
 	rs.mu.Lock()
@@ -168,7 +168,7 @@ func (r *remote) open(ctx context.Context, rs *remotes) *cache.Cache {
 	return r.cache
 }
 
-func (r *remote) read(ctx context.Context, e *Engine) (*cache.Cache, error) {
+func (r *sharedCache) read(ctx context.Context, e *Engine) (*cache.Cache, error) {
 	src, end, err := e.openCacheSource(r.place)
 	if err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func (r *remote) read(ctx context.Context, e *Engine) (*cache.Cache, error) {
 }
 
 // close ends the use of all.
-func (rs *remotes) close() error {
+func (rs *caches) close() error {
 	if rs == nil {
 		return nil
 	}
@@ -201,10 +201,10 @@ func (rs *remotes) close() error {
 }
 
 // result finds a result in those that are trusted.
-func (rs *remotes) result(ctx context.Context, key digest.Digest) (cache.Result, *remote, bool) {
+func (rs *caches) result(ctx context.Context, key digest.Digest) (cache.Result, *sharedCache, bool) {
 	for _, r := range rs.live(ctx) {
 		if res, ok := r.cache.Result(key); ok && r.place.trust {
-			return res, r.remote, true
+			return res, r.sharedCache, true
 		}
 	}
 	return cache.Result{}, nil, false
@@ -239,7 +239,7 @@ func (k *keptIndex) Open(ctx context.Context, d image.Descriptor) (io.ReadCloser
 	return k.engine.Open(ctx, d)
 }
 
-// lazy is the store together with the remotes, as a source of nodes: of trees of
+// lazy is the store together with the caches, as a source of nodes: of trees of
 // which the store may not have all. It is not the store's own source, so that
 // [tree.Save] knows that their nodes are not safe yet.
 type lazy struct {
@@ -249,7 +249,7 @@ type lazy struct {
 // Node gives an encoded node.
 func (l *lazy) Node(ctx context.Context, d digest.Digest) ([]byte, error) {
 	b, err := l.engine.store.Node(ctx, d)
-	rs := l.engine.remotes
+	rs := l.engine.caches
 	if !errors.Is(err, store.ErrMissing) || rs == nil {
 		return b, err
 	}
@@ -264,28 +264,28 @@ func (l *lazy) Node(ctx context.Context, d digest.Digest) ([]byte, error) {
 		if err == nil {
 			return b, nil
 		}
-		rs.giveUp(ctx, r.remote, err)
+		rs.giveUp(ctx, r.sharedCache, err)
 	}
 	return nil, rs.missing(ctx, "node "+d.String())
 }
 
-// missing is the error of something that no remote has.
-func (rs *remotes) missing(ctx context.Context, what string) error {
+// missing is the error of something that no cache has.
+func (rs *caches) missing(ctx context.Context, what string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	// Who has promised it is not to be believed any more.
 	for _, r := range rs.live(ctx) {
 		if r.believed.Load() {
-			rs.giveUp(ctx, r.remote, fmt.Errorf("%s is not in it, and one of its results needs it", what))
+			rs.giveUp(ctx, r.sharedCache, fmt.Errorf("%s is not in it, and one of its results needs it", what))
 		}
 	}
 	return fmt.Errorf("%w: %w: %s", tree.ErrMissingNode, engine.ErrLost, what)
 }
 
-// bodies brings the contents of files into an ingest. Those that no remote has are
+// bodies brings the contents of files into an ingest. Those that no cache has are
 // an error.
-func (rs *remotes) bodies(ctx context.Context, in *store.Ingest, ds []digest.Digest) error {
+func (rs *caches) bodies(ctx context.Context, in *store.Ingest, ds []digest.Digest) error {
 	if len(ds) == 0 {
 		return nil
 	}
@@ -309,7 +309,7 @@ func (rs *remotes) bodies(ctx context.Context, in *store.Ingest, ds []digest.Dig
 			return own.err
 		}
 		if err != nil {
-			rs.giveUp(ctx, r.remote, err)
+			rs.giveUp(ctx, r.sharedCache, err)
 		}
 		var rest []digest.Digest
 		for _, d := range ds {
@@ -356,13 +356,13 @@ func (f *failing) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// storeError is an error of the store, not of what is read from a remote.
+// storeError is an error of the store, not of what is read from a cache.
 type storeError struct{ err error }
 
 func (e *storeError) Error() string { return e.err.Error() }
 
 // body brings the content of one file into the store.
-func (rs *remotes) body(ctx context.Context, d digest.Digest) error {
+func (rs *caches) body(ctx context.Context, d digest.Digest) error {
 	in, err := rs.engine.store.NewIngest(ctx)
 	if err != nil {
 		return err
@@ -374,10 +374,10 @@ func (rs *remotes) body(ctx context.Context, d digest.Digest) error {
 	return in.Commit(ctx, store.Changes{})
 }
 
-// here tells whether a tree can be kept without reading from a remote: nobody asked
+// here tells whether a tree can be kept without reading from a cache: nobody asked
 // for its parts, if a part of it is there alone.
 func (e *Engine) here(ctx context.Context, t tree.Tree) (bool, error) {
-	if e.remotes == nil {
+	if e.caches == nil {
 		return true, nil
 	}
 	if tree.From(t, e.lazy) {
