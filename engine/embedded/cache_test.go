@@ -637,6 +637,25 @@ func TestWhatWasFoundInACacheIsWrittenToAnother(t *testing.T) {
 	}
 }
 
+// The cache that a result was found in, written again, asks for nothing.
+func TestACacheThatIsReadAndWrittenIsNotDownloaded(t *testing.T) {
+	want := fixture(t)
+	s := startCacheServer(t)
+	want.push(t, s)
+	e := open(t, embedded.Options{
+		CacheFrom: []engine.Cache{s.cache("team/cache:main", "trust=true")}, CacheTo: []engine.Cache{s.cache("team/cache:main")},
+	})
+	resolve(t, e, steps(t)[2])
+	s.since()
+	out, err := e.ExportCache(t.Context(), nil)
+	if err != nil || out[0].Results != 3 || out[0].Sent != 0 {
+		t.Errorf("%+v: %v", out, err)
+	}
+	if n := s.since(); n > 64<<10 {
+		t.Errorf("%d bytes were read", n)
+	}
+}
+
 // An image whose tree a cache has is not pulled; its layers are read when they go
 // somewhere.
 func TestAnImageThatACacheHasIsNotUnpacked(t *testing.T) {

@@ -31,10 +31,9 @@ type caches struct {
 	engine *Engine
 	list   []*sharedCache
 
-	mu     sync.Mutex
-	sink   *events                  // of the resolution that began last
-	hits   map[digest.Digest][]*hit // by the digests of their trees, until these are in the store
-	losses int                      // caches that were given up
+	mu   sync.Mutex
+	sink *events                  // of the resolution that began last
+	hits map[digest.Digest][]*hit // by the digests of their trees, until these are in the store
 }
 
 // sharedCache is a cache that is read.
@@ -89,14 +88,11 @@ func (rs *caches) tell(ev engine.Event) {
 	}
 }
 
-// lost gives how many caches were given up.
-func (rs *caches) lost() int {
-	if rs == nil {
-		return 0
-	}
+// isGone tells whether a cache was given up.
+func (rs *caches) isGone(c *sharedCache) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.losses
+	return c.gone
 }
 
 // giveUp ends the use of a cache because of an error.
@@ -107,9 +103,6 @@ func (rs *caches) giveUp(ctx context.Context, r *sharedCache, err error) {
 	rs.mu.Lock()
 	was := r.gone
 	r.gone = true
-	if !was {
-		rs.losses++
-	}
 	rs.mu.Unlock()
 	if !was {
 		rs.tell(engine.CacheTold{Cache: r.place.name, Warning: true, Text: fmt.Sprintf("it is not used any more: %v", err)})
@@ -139,10 +132,7 @@ func (rs *caches) live(ctx context.Context) (out []opened) {
 func (r *sharedCache) open(ctx context.Context, rs *caches) *cache.Cache {
 	r.opening.Lock()
 	defer r.opening.Unlock()
-	rs.mu.Lock()
-	gone := r.gone
-	rs.mu.Unlock()
-	if gone {
+	if rs.isGone(r) {
 		return nil
 	}
 	if r.opened {

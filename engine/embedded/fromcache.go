@@ -103,7 +103,7 @@ func (x *exec) fromCache(ctx context.Context, key digest.Digest) (engine.Result,
 // fromCache notes that the result of the step came from a cache.
 func (s *step) fromCache(r *sharedCache) {
 	s.run.mu.Lock()
-	s.run.found[s.node] = true
+	s.run.found[s.node] = r
 	s.run.mu.Unlock()
 	s.event(engine.FromCache{Step: s.number, Cache: r.place.name})
 }

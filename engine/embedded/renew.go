@@ -41,19 +41,17 @@ func (rs *caches) count() int {
 	return len(rs.list)
 }
 
-// forgetLost forgets what came from caches, and what was made of it, if a cache was
-// given up since it did so last. What still goes on stays.
+// forgetLost forgets what came from caches that were given up, and what was made of
+// it. What still goes on stays.
 func (r *run) forgetLost() {
-	lost := r.engine.caches.lost()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.losses == lost {
+	if len(r.found) == 0 {
 		return
 	}
-	r.losses = lost
 	below := map[*graph.Node]bool{}
 	for n := range r.root.All() { // inputs first
-		below[n] = r.found[n]
+		below[n] = r.found[n] != nil && r.engine.caches.isGone(r.found[n])
 		for _, in := range n.Inputs() {
 			below[n] = below[n] || below[in]
 		}
@@ -65,8 +63,8 @@ func (r *run) forgetLost() {
 		case <-p.done:
 			delete(r.pending, n)
 			delete(r.numbers, n)
+			delete(r.found, n)
 		default:
 		}
 	}
-	clear(r.found)
 }

@@ -46,14 +46,13 @@ type history struct {
 	pending map[*graph.Node]*pending
 	numbers map[*graph.Node]int // indices of steps, given before any is carried out
 	next    int
-	found   map[*graph.Node]bool          // whose results came from caches
-	losses  int                           // of caches, that were overcome
+	found   map[*graph.Node]*sharedCache  // whose results came from caches
 	left    map[*graph.Node]engine.Result // what failed steps left at a remote
 	brought map[digest.Digest]int64       // contents of new files that the store did not have, until a step takes them as its own
 }
 
 func newHistory() *history {
-	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, found: map[*graph.Node]bool{}}
+	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, found: map[*graph.Node]*sharedCache{}}
 }
 
 // pending is a node that somebody resolves, or that is resolved.

@@ -87,30 +87,16 @@ func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]engine.Cache
 }
 
 func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[digest.Digest]madeResult, ev *events) (_ engine.CacheExported, err error) {
-	x := &cacheExport{engine: e, results: map[digest.Digest]madeResult{}}
-	for key, r := range results {
-		if err := e.bringResult(ctx, r); errors.Is(err, engine.ErrLost) {
-			continue // that is told
-		} else if err != nil {
-			return engine.CacheExported{}, err
-		}
-		x.results[key] = r
-	}
+	x := &cacheExport{engine: e, made: results}
 	dst, end, err := e.openCachePlace(p)
 	if err != nil {
 		return engine.CacheExported{}, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	content := cache.Content{Objects: func(has func(cache.Kind, digest.Digest) bool) iter.Seq2[cache.Object, error] {
-		return x.objects(ctx, has)
-	}, Open: x.open}
-	for _, key := range x.keys() {
-		r := x.results[key]
-		data, err := json.Marshal(r.data)
-		if err != nil {
-			return engine.CacheExported{}, fmt.Errorf("encode a result: %w", err)
-		}
-		content.Results = append(content.Results, cache.Result{Key: key, Tree: r.tree.Digest(), Data: data})
+	content := cache.Content{
+		Results: func(has hasObject) ([]cache.Result, error) { return x.choose(ctx, has) },
+		Objects: func(has hasObject) iter.Seq2[cache.Object, error] { return x.objects(ctx, has) },
+		Open:    x.open,
 	}
 	m := progress{engine.SinkFunc(ev.send), -1}.meter("cache to "+p.name, 0)
 	w, err := cache.Write(ctx, dst, p.tag, content, cache.Options{TempDir: e.store.Dir(), Progress: func(n int64) { m.add(n, 0) }})
@@ -120,13 +106,22 @@ func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[dige
 	return engine.CacheExported{Cache: p.name, Results: w.Results, Sent: w.Sent}, nil
 }
 
-// bringResult makes sure that all of a result is in the store.
-func (e *Engine) bringResult(ctx context.Context, r madeResult) error {
-	if err := e.bring(ctx, r.tree); err != nil || e.caches == nil {
-		return err
+// hasObject tells whether the cache that is written has an object.
+type hasObject = func(cache.Kind, digest.Digest) bool
+
+// bringResult makes sure that all of a result that the cache does not have is in the
+// store.
+func (e *Engine) bringResult(ctx context.Context, r madeResult, has hasObject) error {
+	if e.caches == nil {
+		return nil
+	}
+	if !has(cache.Node, r.tree.Digest()) {
+		if err := e.bring(ctx, r.tree); err != nil {
+			return err
+		}
 	}
 	for _, f := range r.said {
-		if f.Size == 0 {
+		if f.Size == 0 || has(cache.Body, f.Content) {
 			continue
 		}
 		rc, err := e.OpenContent(ctx, f.Content)
@@ -141,7 +136,27 @@ func (e *Engine) bringResult(ctx context.Context, r madeResult) error {
 // cacheExport gives what is written to a cache.
 type cacheExport struct {
 	engine  *Engine
-	results map[digest.Digest]madeResult
+	made    map[digest.Digest]madeResult
+	results map[digest.Digest]madeResult // that are written: not those that were lost
+}
+
+// choose gives the results that are written, and brings what they lack.
+func (x *cacheExport) choose(ctx context.Context, has hasObject) (out []cache.Result, err error) {
+	x.results = map[digest.Digest]madeResult{}
+	for key, r := range x.made {
+		if err := x.engine.bringResult(ctx, r, has); errors.Is(err, engine.ErrLost) {
+			continue // that is told
+		} else if err != nil {
+			return nil, err
+		}
+		data, err := json.Marshal(r.data)
+		if err != nil {
+			return nil, fmt.Errorf("encode a result: %w", err)
+		}
+		x.results[key] = r
+		out = append(out, cache.Result{Key: key, Tree: r.tree.Digest(), Data: data})
+	}
+	return out, nil
 }
 
 // keys gives the keys in their order.
@@ -153,7 +168,7 @@ func (x *cacheExport) keys() []digest.Digest {
 var errStop = errors.New("stop")
 
 // objects gives the nodes and bodies of all results, in the order of their trees.
-func (x *cacheExport) objects(ctx context.Context, has func(cache.Kind, digest.Digest) bool) iter.Seq2[cache.Object, error] {
+func (x *cacheExport) objects(ctx context.Context, has hasObject) iter.Seq2[cache.Object, error] {
 	return func(yield func(cache.Object, error) bool) {
 		give := func(o cache.Object) error {
 			if !yield(o, nil) {
@@ -183,7 +198,7 @@ func (x *cacheExport) objects(ctx context.Context, has func(cache.Kind, digest.D
 // objectWalk goes through trees in the store.
 type objectWalk struct {
 	engine       *Engine
-	has          func(cache.Kind, digest.Digest) bool
+	has          hasObject
 	give         func(cache.Object) error
 	seen, bodies map[digest.Digest]bool
 }

@@ -93,7 +93,7 @@ func (s *stuff) many(from uint64, n int) *stuff {
 
 func (s *stuff) content(rs ...Result) Content {
 	return Content{
-		Results: rs,
+		Results: func(func(Kind, digest.Digest) bool) ([]Result, error) { return rs, nil },
 		Objects: func(has func(Kind, digest.Digest) bool) iter.Seq2[Object, error] {
 			return func(yield func(Object, error) bool) {
 				for _, o := range s.order {

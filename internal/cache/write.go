@@ -19,7 +19,9 @@ import (
 
 // Content is what is written to a cache.
 type Content struct {
-	Results []Result
+	// Results gives the results. What has knows is in the cache, and with a node all
+	// that it refers to: nothing is asked for that.
+	Results func(has func(Kind, digest.Digest) bool) ([]Result, error)
 	// Objects gives the objects that the results need and that are not in the
 	// cache yet. Those that has knows may be left out, and with a node all that it
 	// refers to. Parents come before their children. An object may come twice.
@@ -68,6 +70,9 @@ func Write(ctx context.Context, dst Place, name string, c Content, o Options) (W
 		}
 		w := &writer{dst: dst, opt: o, content: c, sum: newContents(nil), results: map[digest.Digest]Result{}}
 		if err := w.adopt(ctx, old); err != nil {
+			return Written{}, err
+		}
+		if err := w.add(); err != nil {
 			return Written{}, err
 		}
 		if err := w.objects(ctx); err != nil {
@@ -128,10 +133,7 @@ type writer struct {
 
 // adopt takes over what the cache has.
 func (w *writer) adopt(ctx context.Context, old *Cache) error {
-	for _, r := range w.content.Results {
-		w.results[r.Key] = r
-	}
-	if old == nil || len(old.loaded.packs) > cmp.Or(w.opt.mostPacks, mostPacks) || len(old.results)+len(w.results) > maxResults {
+	if old == nil || len(old.loaded.packs) > cmp.Or(w.opt.mostPacks, mostPacks) || len(old.results) > maxResults/2 {
 		return nil
 	}
 	ds := make([]image.Descriptor, len(old.loaded.packs))
@@ -146,11 +148,24 @@ func (w *writer) adopt(ctx context.Context, old *Cache) error {
 		return nil // somebody removed packs: it is worth nothing
 	}
 	for _, r := range old.results {
-		if _, ok := w.results[r.Key]; !ok {
-			w.results[r.Key] = r
-		}
+		w.results[r.Key] = r
 	}
 	w.sum = newContents(slices.Clone(old.loaded.packs))
+	return nil
+}
+
+// add adds what is new.
+func (w *writer) add() error {
+	results, err := w.content.Results(w.has)
+	if err != nil {
+		return err
+	}
+	if len(results) > maxResults/2 {
+		return fmt.Errorf("%d results at a time are too many for a cache: at most %d", len(results), maxResults/2)
+	}
+	for _, r := range results {
+		w.results[r.Key] = r
+	}
 	return nil
 }
 
