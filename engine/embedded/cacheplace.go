@@ -3,6 +3,8 @@ package embedded
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,12 +137,20 @@ func (e *Engine) openCacheSource(p cachePlace) (src cache.Source, end func() err
 		}
 		return l, l.Close, nil
 	}
-	// What a cache does not give soon is made in less time.
-	o := registry.Options{Attempts: 2, Idle: 20 * time.Second}
+	o := registry.Options{Attempts: 2, Idle: 20 * time.Second, Transport: impatient()}
 	if p.plain {
 		o.PlainHTTP = []string{p.ref.Domain()}
 	}
 	return registry.New(o).Repository(p.ref, registry.RepositoryOptions{}), func() error { return nil }, nil
+}
+
+// impatient gives a transport for what is made in less time than it takes to wait for
+// it long.
+func impatient() http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.ResponseHeaderTimeout = 15 * time.Second
+	return t
 }
 
 // openCachePlace opens where a cache is written. End closes it.
