@@ -76,6 +76,9 @@ func (a *app) doCommand() *cobra.Command {
 				if err != nil && onFailure != "" {
 					err = s.onFailure(ctx, err)
 				}
+				if err == nil {
+					err = s.exportCache(ctx)
+				}
 				return err
 			})
 		},
@@ -84,6 +87,7 @@ func (a *app) doCommand() *cobra.Command {
 	c.Flags().BoolVar(&overlay, "overlay", false, "make copies overlays unless they say --no-overlay: they follow no symlinks")
 	c.Flags().StringVar(&onFailure, "on-failure", "", "shell: open one in what a failed step left, as its process was run")
 	_ = c.RegisterFlagCompletionFunc("on-failure", cobra.FixedCompletions([]string{"shell"}, cobra.ShellCompDirectiveNoFileComp))
+	a.cacheFlags(c)
 	c.Flags().BoolVar(&words, "words", false, "describe the words of the language")
 	return a.jsonFlag(c)
 }

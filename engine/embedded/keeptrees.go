@@ -11,7 +11,8 @@ import (
 // keepTrees makes sure that the store has trees, by one loose commit with other
 // changes. A tree that is there costs a look for its root. Before it commits it
 // tells changes how many bytes of nodes each tree brings that neither the store nor
-// a tree before it has.
+// a tree before it has; -1 for one that is not kept, because parts of it are in a
+// cache of others, and nobody looked at them.
 func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree, changes func(brings []int64) (store.Changes, error)) error {
 	brings := make([]int64, len(trees))
 	first := map[digest.Digest]int{}
@@ -43,6 +44,16 @@ func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree, changes func(
 	of := map[digest.Digest]int{}
 	var nodes []store.Node
 	for _, d := range missing {
+		if here, err := e.here(ctx, trees[first[d]]); err != nil {
+			return err
+		} else if !here {
+			for i, t := range trees {
+				if t.Digest() == d {
+					brings[i] = -1
+				}
+			}
+			continue
+		}
 		saved, err := tree.Save(ctx, trees[first[d]], e.source, func(node digest.Digest, data []byte) error {
 			if _, ok := of[node]; !ok {
 				of[node] = first[d]

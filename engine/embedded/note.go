@@ -26,6 +26,7 @@ type note struct {
 	before  *tree.Tree // nil when there is none
 	after   *tree.Tree // the same
 	changed bool       // it is among those that changed
+	partly  bool       // it was written without a tree of which parts are in a cache
 }
 
 // encoded gives the step as the store has it. Its trees are in the store.
@@ -43,6 +44,23 @@ func (n *note) encoded() (store.Step, error) {
 		step.After = n.after.Digest()
 	}
 	return step, nil
+}
+
+// elsewhere leaves out one of the trees of the step, which the store does not have.
+func (n *note) elsewhere(t **tree.Tree) {
+	if t == &n.after {
+		n.record.Elsewhere = true
+	}
+	*t = nil
+}
+
+// fromCache notes where the result of the step came from.
+func (n *note) fromCache(name string) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Cache = name
+	}
 }
 
 // end notes how a step ended.

@@ -196,6 +196,13 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	}
 	close(ns.stop)
 	<-ns.ended
+	ns.mu.Lock()
+	for _, n := range ns.steps {
+		if n.partly { // its tree may have been brought since
+			ns.change(n)
+		}
+	}
+	ns.mu.Unlock()
 	state := runs.Done
 	switch {
 	case failed != nil && (canceled || errors.Is(failed, context.Canceled)):
@@ -273,10 +280,11 @@ func (ns *notes) flushWith(ctx context.Context, ch store.RunChanges) error {
 func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.RunChanges) error {
 	var trees []tree.Tree
 	var of []int // whose tree it is; a step's first input is another step's tree
-	for i, n := range batch {
-		for _, t := range []*tree.Tree{n.before, n.after} {
-			if t != nil {
-				trees, of = append(trees, *t), append(of, i)
+	var at []**tree.Tree
+	for i := range batch {
+		for _, t := range []**tree.Tree{&batch[i].before, &batch[i].after} {
+			if *t != nil {
+				trees, of, at = append(trees, **t), append(of, i), append(at, t)
 			}
 		}
 	}
@@ -285,6 +293,10 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.R
 	err := ns.engine.keepTrees(ctx, trees, func(brings []int64) (store.Changes, error) {
 		wrote = brings
 		for i, bytes := range brings {
+			if bytes < 0 {
+				batch[of[i]].elsewhere(at[i])
+				continue
+			}
 			batch[of[i]].record.Written.Nodes += bytes
 		}
 		var err error
@@ -299,6 +311,11 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.R
 		return err
 	}
 	for i, bytes := range wrote {
+		if bytes < 0 {
+			ns.mu.Lock()
+			list[of[i]].partly = true
+			ns.mu.Unlock()
+		}
 		if bytes > 0 {
 			n := list[of[i]]
 			ns.mu.Lock()

@@ -46,12 +46,13 @@ type history struct {
 	pending map[*graph.Node]*pending
 	numbers map[*graph.Node]int // indices of steps, given before any is carried out
 	next    int
+	found   map[*graph.Node]*sharedCache  // whose results came from caches
 	left    map[*graph.Node]engine.Result // what failed steps left at a remote
 	brought map[digest.Digest]int64       // contents of new files that the store did not have, until a step takes them as its own
 }
 
 func newHistory() *history {
-	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}}
+	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, found: map[*graph.Node]*sharedCache{}}
 }
 
 // pending is a node that somebody resolves, or that is resolved.
@@ -143,6 +144,9 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 	res, err := s.resolve(ctx, inputs)
 	res = r.seen(n, inputs, res)
 	if err != nil {
+		res, err = s.overcome(ctx, res, err)
+	}
+	if err != nil {
 		s.stopped = ctx.Err() != nil
 		err = wrap(n, ended(ctx, err))
 		r.mu.Lock()
@@ -232,6 +236,8 @@ func (s *step) event(ev engine.Event) {
 	case engine.Uncached:
 		s.missed = true
 		s.note.uncached(ev.Miss)
+	case engine.FromCache:
+		s.note.fromCache(ev.Cache)
 	case engine.Lowered:
 		s.note.lowered(ev.Lowering)
 	}
@@ -258,7 +264,11 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 	case graph.Scratch:
 		return scratch(), nil
 	case graph.From:
-		return s.from(ctx, op)
+		r, err := s.from(ctx, op)
+		if err == nil {
+			s.engine().rememberImage(r)
+		}
+		return r, err
 	case graph.Host:
 		return s.host(ctx, op)
 	case graph.Copy:

@@ -139,7 +139,7 @@ func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err erro
 	}
 	m := &mounts{exec: x, roots: roots}
 	defer func() { err = errors.Join(err, m.close()) }()
-	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: e.near(x.in[0])})
+	root, err := e.mount(ctx, roots, x.in[0].Tree, e.near(x.in[0])...)
 	if err != nil {
 		return left, err
 	}

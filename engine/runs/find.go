@@ -231,6 +231,9 @@ func (s Step) Tree() (digest.Digest, error) {
 	switch s.State {
 	case Done, Cached:
 		why = "it made a change set, which is no tree"
+		if s.Elsewhere {
+			why = "parts of its tree are in a cache of others, and were not brought here: run it again with --cache-from, and look into it there"
+		}
 	case store.Running:
 		why = "it is still running, and has no tree yet"
 	case Waiting:

@@ -58,6 +58,8 @@ type StepRecord struct {
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input
 
+	Cache     string `json:",omitempty"` // of others, that the result came from
+	Elsewhere bool   `json:",omitempty"` // the step's tree is not in the store, as parts of it are in a cache of others
 	// Node is the op, of a step whose tree may be known to a remote alone: it is
 	// resolved again to be looked into.
 	Node *graph.Encoded `json:",omitempty"`

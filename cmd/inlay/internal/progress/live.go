@@ -58,6 +58,8 @@ func (l *live) Event(ev engine.Event) {
 		l.board.begin(e)
 	case engine.Uncached:
 		l.board.uncached(e)
+	case engine.FromCache:
+		l.board.fromCache(e)
 	case engine.StepEnded:
 		l.ended(e)
 	case engine.Output:
@@ -77,6 +79,8 @@ func (l *live) Event(ev engine.Event) {
 		l.warn(l.board.notKept(e))
 	case engine.Lost:
 		l.warn(l.board.lost(e))
+	case engine.CacheTold:
+		l.warn(cacheTold(e))
 	}
 	l.flush()
 }
