@@ -31,8 +31,8 @@ type Remote interface {
 	Fetch(ctx context.Context, r Result) error
 	// Enter runs the process of a session.
 	Enter(ctx context.Context, x RemoteSession) (RemoteExit, error)
-	// End ends a run whose last result was r: caches are exported.
-	End(ctx context.Context, r Result) error
+	// ExportCache has the remote write what it made to the caches that were asked for.
+	ExportCache(ctx context.Context) error
 	// Close ends the use of the remote.
 	Close(ctx context.Context) error
 }
