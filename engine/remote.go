@@ -85,6 +85,9 @@ type RemoteExec struct {
 	Expect []int
 	// Output receives what the process writes, while it does.
 	Output func(stderr bool, b []byte)
+	// Restarted is told when the machine went away and the process is run again by
+	// another one: Output gets all of it again.
+	Restarted func(on string)
 	// Lowered receives how the trees were made at the remote.
 	Lowered func(Lowering)
 }

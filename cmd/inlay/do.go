@@ -71,7 +71,7 @@ func (a *app) doCommand() *cobra.Command {
 			}
 			return a.with(cmd.Context(), text, func(ctx context.Context, s *session) error {
 				err := script.Run(ctx, pipeline.Environment{
-					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Overlay: overlay,
+					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Overlay: overlay, Skip: s.recorded.Skip,
 				})
 				if err != nil && onFailure != "" {
 					err = s.onFailure(ctx, err)

@@ -265,16 +265,12 @@ type saving struct {
 	engine *Engine
 	ingest *store.Ingest
 	saved  []*tree.Saved
-	queued func(d digest.Digest, size int) // told of each node that is queued, if it is set
 }
 
 // add queues what the store does not have of a tree, and gives its digest.
 func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
 	var contents []digest.Digest // that it may need from elsewhere
 	saved, err := tree.Save(ctx, t, s.engine.source, func(d digest.Digest, node []byte) error {
-		if s.queued != nil {
-			s.queued(d, len(node))
-		}
 		if s.engine.caches != nil {
 			_, named, err := tree.References(node)
 			if err != nil {

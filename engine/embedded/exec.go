@@ -92,8 +92,8 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 			x.remember(key, res)
 		}
 		var failed *engine.ExecError
-		if errors.As(err, &failed) && ctx.Err() == nil {
-			if e := x.rememberFailure(ctx, key); e != nil {
+		if stopped := ctx.Err() != nil; err != nil && (stopped || errors.As(err, &failed)) {
+			if e := x.rememberFailure(context.WithoutCancel(ctx), key, stopped); e != nil {
 				x.event(engine.NotKept{Step: x.number, What: "that it failed", Err: e})
 			}
 		}
@@ -329,11 +329,13 @@ func (x *exec) describe(ctx context.Context, root string) (runtime.Process, erro
 	if err != nil {
 		return p, err
 	}
-	p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group))
+	if p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group)); err != nil {
+		return p, &UserError{x.spec.User, err}
+	}
 	if !slices.ContainsFunc(p.Env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
 		p.Env = append(slices.Clone(p.Env), "HOME="+p.User.Home)
 	}
-	return p, err
+	return p, nil
 }
 
 func readOptional(view fs.FS, name string) ([]byte, error) {
@@ -371,7 +373,11 @@ func (x *exec) keep(ctx context.Context, sv *saving, key digest.Digest, t tree.T
 	if err != nil {
 		return err
 	}
-	results, err := x.remembered(key, false)
+	now, err := x.this(key)
+	if err != nil {
+		return err
+	}
+	results, err := x.remembered(now)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 			}
 			return engine.Result{}, fmt.Errorf("no tree %s in the store: %w", place.Path, err)
 		}
+		s.cached = err == nil
 		return treeResult(t), err
 	case engine.SchemeStep:
 		return s.fromStep(ctx, place.Path)

@@ -78,7 +78,7 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 		if s.stopped {
 			n.step.State = runs.Canceled
 		}
-		n.record.Error = errorText(err)
+		n.record.Error = runs.Text(errorText(err))
 		if n.notes.engine.where == nil {
 			n.after = s.left
 		}
@@ -140,7 +140,7 @@ func (n *note) uncached(m engine.Miss) {
 	if n != nil {
 		n.notes.mu.Lock()
 		defer n.notes.mu.Unlock()
-		n.record.Uncached = &m
+		n.record.Uncached = &runs.Miss{Cause: m.Cause, Text: runs.Text(m.Text)}
 	}
 }
 
@@ -179,6 +179,7 @@ func (s *step) log() *log {
 		return nil
 	}
 	f, err := n.notes.run.Log(n.step.Index)
+	n.notes.soon()
 	l := &log{note: n, file: f, err: err}
 	if err == nil {
 		l.w, l.err = steplog.NewWriter(f, n.notes.engine.options.LogLimit, time.Now)

@@ -21,7 +21,7 @@ import (
 // are remembered, this is one: see [Engine.Begin] for several that are one.
 func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
 	r := e.Begin(e.options.Asked)
-	res, err := r.Resolve(ctx, n, s)
+	res, err := r.resolve(ctx, n, s)
 	return res, errors.Join(err, r.End(ctx, err))
 }
 
@@ -82,6 +82,11 @@ func (r *run) plan(n *graph.Node) {
 		}
 		delete(r.numbers, m)
 	}
+	r.number(n)
+}
+
+// number gives numbers to the steps that have none. The caller holds mu.
+func (r *run) number(n *graph.Node) {
 	for m := range n.All() {
 		if _, ok := r.numbers[m]; ok {
 			continue
@@ -149,6 +154,8 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 			r.failed = err
 		}
 		r.mu.Unlock()
+	} else if !s.cached && !s.missed {
+		s.uncached(engine.MadeEveryTime, "quicker to make again")
 	}
 	s.note.end(s, inputs, res, err)
 	s.event(engine.StepEnded{Step: s.number, Cached: s.cached, Err: err, Took: time.Since(s.started)})
@@ -211,6 +218,7 @@ type step struct {
 	number  int // from 1
 	started time.Time
 	cached  bool
+	missed  bool          // it was told why it is not cached
 	stopped bool          // it was canceled
 	left    *tree.Tree    // what it left when it failed; nil if that is not known
 	process *runs.Process // what became of its process; nil if there was none
@@ -226,6 +234,7 @@ func (s *step) event(ev engine.Event) {
 	case engine.Written:
 		s.note.wrote(ev)
 	case engine.Uncached:
+		s.missed = true
 		s.note.uncached(ev.Miss)
 	case engine.FromCache:
 		s.note.fromCache(ev.Cache)

@@ -29,6 +29,9 @@ type Session struct {
 	// Args is what is run. None stand for the shell of the user, if the tree has
 	// it, or /bin/sh.
 	Args []string
+	// User is who the process is, as a name, a number or with a group; "" for that of
+	// Spec or In.
+	User string
 	// Lend shows a static busybox of this machine at [Lent]. Without Args its shell
 	// is run.
 	Lend bool
@@ -77,6 +80,9 @@ func (s *step) stand(ctx context.Context, of Session) (x *exec, err error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if of.User != "" {
+		x.spec.User = of.User
 	}
 	return x, x.sit(ctx, of.Args, of.Lend)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/inlaybuild/inlay/engine"
@@ -47,20 +46,7 @@ func (n *note) specified(s *runs.Spec) {
 // At gives what a step of a run came to, or, if it failed, what it left; and its
 // record. The name is as in [runs.ParseName].
 func (e *Engine) At(ctx context.Context, name string) (engine.Result, *runs.Step, error) {
-	n, err := runs.ParseName(name)
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	f, err := runs.Find(ctx, e.store, n)
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	st, err := f.Made()
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	r, err := e.stepResult(ctx, runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String())
-	return r, st, err
+	return e.stepResult(ctx, name)
 }
 
 // again gives the exec of a step that a run remembers, in a tree.

@@ -92,6 +92,8 @@ func (j *jsonLines) Event(ev engine.Event) {
 		}
 	case engine.NotKept:
 		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Why: show.Bytes(e.Err.Error())}
+	case engine.Lost:
+		out = jsonEvent{Event: "lost", Step: e.Step, What: show.Bytes(e.Of)}
 	default:
 		return
 	}

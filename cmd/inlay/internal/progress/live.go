@@ -77,6 +77,8 @@ func (l *live) Event(ev engine.Event) {
 		l.note(l.board.closed(e))
 	case engine.NotKept:
 		l.warn(l.board.notKept(e))
+	case engine.Lost:
+		l.warn(l.board.lost(e))
 	case engine.CacheTold:
 		l.warn(cacheTold(e))
 	}

@@ -58,6 +58,8 @@ func (p *plain) Event(ev engine.Event) {
 		p.note(p.board.closed(e))
 	case engine.NotKept:
 		p.warn(p.board.notKept(e))
+	case engine.Lost:
+		p.warn(p.board.lost(e))
 	case engine.CacheTold:
 		p.warn(cacheTold(e))
 	}
