@@ -203,7 +203,7 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		h, err = p.points.tidy(ctx, h)
 	}
 	if err == nil {
-		p.remote.made(h, p.x.Root)
+		p.remote.made(h, said, p.x.Root)
 		exit.Held = h.asView()
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {

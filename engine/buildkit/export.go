@@ -72,24 +72,21 @@ func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportE
 }
 
 // ExportCache has a daemon write all that processes have made to the caches that
-// were asked for. A cache has what one result follows from: so that of all of them is
-// the result of laying them over one another.
+// were asked for, and how they ended. A cache has what one result follows from: so that
+// of all of them is the result of laying them over one another.
 func (r *Remote) ExportCache(ctx context.Context) error {
 	r.mu.Lock()
-	tips := slices.Clone(r.tips)
+	tips, said := slices.Clone(r.tips), slices.Clone(r.said)
 	r.mu.Unlock()
 	to := r.caches(func(kind string) bool { return kind != "inline" })
 	if len(to) == 0 || len(tips) == 0 {
 		return nil
 	}
 	var states []llb.State
-	for _, h := range tips {
+	for _, h := range append(tips, said...) {
 		states = append(states, h.state)
 	}
-	s := states[0]
-	if len(states) > 1 {
-		s = llb.Merge(states, llb.WithCustomName("inlay: all that was made"))
-	}
+	s := llb.Merge(states, llb.WithCustomName("inlay: all that was made"))
 	err := r.on(ctx, func(d *daemon.Daemon) error {
 		def, err := d.Define(ctx, s)
 		if err != nil {
@@ -125,13 +122,16 @@ func (r *Remote) caches(of func(kind string) bool) []client.CacheOptionsEntry {
 }
 
 // made notes what a process left: of what it began with, nothing more is needed.
-func (r *Remote) made(h *held, from engine.Result) {
+func (r *Remote) made(h, said *held, from engine.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if from.Held != nil {
 		if i := slices.Index(r.tips, from.Held.By.(*held)); i >= 0 {
 			r.tips = slices.Delete(r.tips, i, i+1)
 		}
+	}
+	if !slices.Contains(r.said, said) {
+		r.said = append(r.said, said)
 	}
 	if !slices.Contains(r.tips, h) {
 		r.tips = append(r.tips, h)

@@ -65,6 +65,7 @@ type Remote struct {
 	daemon *daemon.Daemon // nil before the first use, and after one is lost
 	next   int            // of order
 	holds  map[digest.Digest]*held
+	said   []*held // what the shim wrote of each process
 	tips   []*held // what processes left that no other process began with
 }
 
