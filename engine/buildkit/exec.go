@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -27,7 +28,14 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // Exec runs a process at a daemon. It ends well there however the process ends, so
 // that what it left is kept; how it ended is among what the shim wrote.
 func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteExit, error) {
-	run, err := r.process(ctx, x)
+	points, err := mountPoints(ctx, x)
+	if errors.As(err, new(syscall.Errno)) {
+		return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: err.Error()}}, nil
+	}
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	run, err := r.process(ctx, x, points)
 	if err != nil {
 		return engine.RemoteExit{}, err
 	}
@@ -44,12 +52,16 @@ type process struct {
 	remote *Remote
 	x      engine.RemoteExec
 	root   llb.State
-	points points
+	points *points
 	with   []llb.RunOption
 }
 
 // process makes the trees that it is to see, and says how it is run.
-func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, error) {
+func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (*process, error) {
+	rootAttr := x.Root.Tree.Attr()
+	if err := keepsAttr("/", rootAttr); err != nil {
+		return nil, err
+	}
 	root, how, err := r.lower(ctx, x.Root)
 	if err != nil {
 		return nil, err
@@ -59,7 +71,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	if err != nil {
 		return nil, err
 	}
-	p := &process{remote: r, x: x, root: root}
+	p := &process{remote: r, x: x, root: root.Hostname(hostname), points: at}
 	mounts, secrets, err := p.mounts(ctx)
 	if err != nil {
 		return nil, err
@@ -67,12 +79,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	spec := shim.Spec{
 		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
-	rootAttr := x.Root.Tree.Attr()
-	spec.Root = &rootAttr
-	if p.points, err = mountPoints(ctx, x); err != nil {
-		return nil, err
-	}
-	spec.Times = p.points.times
+	spec.Root, spec.Times = &rootAttr, at.times
 	inputs := map[string][]byte{}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -88,6 +95,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 		llb.Args([]string{program, "exec", specDir + "/spec", outDir}),
 		llb.AddMount(ours, ourImage, llb.Readonly),
 		llb.AddMount(specDir, files(inputs), llb.Readonly),
+		llb.AddMount("/etc/hostname", ourImage, llb.SourcePath("/"+hostnameFile), llb.Readonly),
 		llb.Dir("/"), llb.User("0:0"),
 		llb.WithCustomName(x.Call),
 	)
@@ -205,6 +213,14 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		}
 		return nil
 	})
+	if err == nil && exit.Exit.NotStarted != "" {
+		return exit, nil // it left nothing
+	}
+	if err != nil && ctx.Err() == nil {
+		if detail, ok := p.remote.watches.notStarted(ctx, vertex); ok {
+			return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: detail}}, nil
+		}
+	}
 	if err == nil {
 		h, err = p.points.tidy(ctx, h)
 	}

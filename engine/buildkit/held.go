@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -106,10 +107,26 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	}
 	refs, err := d.Solve(ctx, def)
 	if err != nil {
-		return daemon.Ref{}, err
+		return daemon.Ref{}, h.remote.watches.explained(ctx, err, def)
 	}
 	h.of, h.ref = d, refs[0]
 	return h.ref, nil
+}
+
+// rootAttr asks for the attributes of the root.
+func (h *held) rootAttr(ctx context.Context) (a tree.Attr, err error) {
+	a = h.attr
+	err = h.at(ctx, func(r daemon.Ref) error {
+		if r.IsEmpty() {
+			return nil
+		}
+		s, err := r.Reference().StatFile(ctx, gateway.StatRequest{Path: "/"})
+		if err == nil {
+			a = attrOf(s)
+		}
+		return err
+	})
+	return a, err
 }
 
 // remake has it made again, by a state that is the same but for that.
@@ -128,13 +145,20 @@ type lister struct {
 // List asks the daemon.
 func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
 	var list []*fstypes.Stat
+	var vague bool
 	err = l.held.at(ctx, func(r daemon.Ref) error {
 		if r.IsEmpty() {
 			return nil
 		}
 		list, err = r.Reference().ReadDir(ctx, gateway.ReadDirRequest{Path: l.path})
+		if err == nil {
+			vague, err = l.vague(ctx, r, list)
+		}
 		return err
 	})
+	if vague || isNoText(err) {
+		return l.surveyed(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list %s at the daemon: %w", l.path, err)
 	}
@@ -188,7 +212,9 @@ func attrOf(s *fstypes.Stat) tree.Attr {
 	if len(s.Xattrs) > 0 {
 		pairs := map[string]string{}
 		for name, value := range s.Xattrs {
-			pairs[name] = string(value)
+			if !strings.HasPrefix(name, "trusted.") { // the snapshotter's own: no process can set one
+				pairs[name] = string(value)
+			}
 		}
 		a.Xattrs = tree.NewXattrs(pairs)
 	}

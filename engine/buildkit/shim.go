@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 
@@ -23,6 +24,12 @@ const (
 	inDir   = ours + "/in"
 )
 
+// What processes are told of where they run, as everywhere.
+const (
+	hostname     = "inlay"
+	hostnameFile = "hostname" // of the image of the program
+)
+
 // shim gives the image of the program for the daemon's architecture.
 func (r *Remote) shim(ctx context.Context) (llb.State, error) {
 	arch := ""
@@ -33,11 +40,11 @@ func (r *Remote) shim(ctx context.Context) (llb.State, error) {
 	if err != nil {
 		return llb.State{}, err
 	}
-	name, err := shim.Find(arch)
+	file, err := shim.Find(arch)
 	if err != nil {
 		return llb.State{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(file)
 	if err != nil {
 		return llb.State{}, err
 	}
@@ -48,6 +55,11 @@ func (r *Remote) shim(ctx context.Context) (llb.State, error) {
 	}
 	d := tree.NewDraft(tree.Empty())
 	d.Put(shim.Program, tree.File{Attributes: tree.Attr{Mode: 0o755}, Size: size, Content: content})
+	name, nameSize, err := r.local.Keep(ctx, strings.NewReader(hostname+"\n"))
+	if err != nil {
+		return llb.State{}, err
+	}
+	d.Put(hostnameFile, tree.File{Attributes: tree.Attr{Mode: 0o644}, Size: nameSize, Content: name})
 	for _, dir := range []string{specDir, outDir, inDir} {
 		d.MakeDir(path.Base(dir), tree.Attr{Mode: 0o700})
 	}
