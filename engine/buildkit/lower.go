@@ -100,6 +100,17 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 		l.link(group)
 	}
 	l.gather()
+	more, err := l.examine(ctx)
+	if err != nil {
+		return llb.State{}, engine.Lowering{}, err
+	}
+	if more && res.Whole != nil {
+		known, err := res.Known(ctx)
+		if err != nil {
+			return llb.State{}, engine.Lowering{}, err
+		}
+		return r.lower(ctx, known)
+	}
 	if r.options.Apply && l.odd == "" {
 		l.odd = "asked for"
 	}
@@ -132,6 +143,8 @@ type piece struct {
 	from place
 	to   string
 	attr tree.Attr // of a file, as it is to be
+	dir  tree.Tree // of a directory
+	view bool      // not all is known of it
 }
 
 // piece takes up a piece, which a file operation is to copy.
@@ -233,7 +246,7 @@ func (l *lowering) put(ctx context.Context, at string, e tree.Entry, d *tree.Dra
 	case tree.File:
 		l.files++
 		if from, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
-			l.piece(piece{from: from, to: at, attr: e.Attributes})
+			l.piece(piece{from: from, to: at, attr: e.Attributes, view: e.Content == from.held.standIn(from.path)})
 			return nil
 		}
 	}
@@ -247,7 +260,8 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 	if held {
 		l.dirs++
 		d.MakeDir(path.Base(at), t.Attr())
-		l.piece(piece{from: from, to: at})
+		_, view := t.StandIn()
+		l.piece(piece{from: from, to: at, dir: t, view: view})
 		return nil
 	}
 	here, err := l.isHere(ctx, t)

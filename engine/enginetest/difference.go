@@ -250,7 +250,7 @@ func (c *comparison) step(a, b runs.Step) {
 
 // hasTree tells whether what a step came to can be looked into.
 func hasTree(s runs.Step) bool {
-	return !s.After.IsZero() || s.Op != graph.Diff{}.Name() && s.IsRemote() && (s.Spec != nil || s.State == runs.Done || s.State == runs.Cached)
+	return !s.After.IsZero() || s.Op != graph.Diff{}.Name() && s.IsRemote() && (s.Process != nil || s.State == runs.Done || s.State == runs.Cached)
 }
 
 // beganWithTree tells whether a step had an input; that of a step that a remote made
