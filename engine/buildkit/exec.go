@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -72,12 +73,14 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		return nil, err
 	}
 	p := &process{remote: r, x: x, root: root.Hostname(hostname), points: at}
-	mounts, secrets, err := p.mounts(ctx)
+	roots := map[string]tree.Attr{}
+	mounts, secrets, err := p.mounts(ctx, roots)
 	if err != nil {
 		return nil, err
 	}
 	spec := shim.Spec{
-		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
+		Mounts: roots,
+		Args:   x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
 	spec.Root, spec.Times = &rootAttr, at.times
 	inputs := map[string][]byte{}
@@ -105,9 +108,13 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 	return p, nil
 }
 
-// mounts gives the mounts of a process, and the paths of those that are secrets.
-func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []string, err error) {
+// mounts gives the mounts of a process, and the paths of those that are secrets. It
+// notes which attributes the directories have that are trees' roots.
+func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out []llb.RunOption, secrets []string, err error) {
 	for _, m := range p.x.Mounts {
+		if !utf8.ValidString(m.Target) {
+			return nil, nil, fmt.Errorf("mount at %s: it leads to %q, which is no text, as a BuildKit daemon's mount points are", m.Mount.Target, m.Target)
+		}
 		switch m.Kind {
 		case graph.MountTree:
 			s, how, err := p.remote.lower(ctx, m.From)
@@ -118,7 +125,15 @@ func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []st
 			p.x.Lowered(how)
 			o := []llb.MountOption{llb.ForceNoOutput}
 			if m.Path != "/" {
+				if !utf8.ValidString(m.Path) {
+					return nil, nil, fmt.Errorf("mount at %s: %q is no text, which the paths of a BuildKit daemon's mounts are: mount a directory that leads there", m.Mount.Target, m.Path)
+				}
 				o = append(o, llb.SourcePath(m.Path))
+			} else {
+				roots[m.Target] = m.From.Tree.Attr()
+				if err := keepsAttr(m.Mount.Target, roots[m.Target]); err != nil {
+					return nil, nil, err
+				}
 			}
 			out = append(out, llb.AddMount(m.Target, s, o...))
 		case graph.MountCache:

@@ -104,22 +104,22 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 	if err != nil {
 		return llb.State{}, engine.Lowering{}, err
 	}
-	if more && res.Whole != nil {
-		known, err := res.Known(ctx)
-		if err != nil {
-			return llb.State{}, engine.Lowering{}, err
-		}
-		return r.lower(ctx, known)
+	if r.options.Apply {
+		l.strange("asked for")
 	}
-	if r.options.Apply && l.odd == "" {
-		l.odd = "asked for"
-	}
-	if l.odd == "" {
+	if l.odd == "" && !more {
 		s, how, err := l.merge(ctx)
 		if !errors.Is(err, errUnwritable) {
 			return s, how, err
 		}
 		l.odd = err.Error()
+	}
+	if res.Whole != nil && (more || l.views()) {
+		known, err := res.Known(ctx)
+		if err != nil {
+			return llb.State{}, engine.Lowering{}, err
+		}
+		return r.lower(ctx, known)
 	}
 	s, err := r.apply(ctx, b, res.Tree)
 	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
@@ -177,6 +177,23 @@ func (l *lowering) remove(at string) {
 		l.strange("%q is no text, which names are for a daemon", at)
 	}
 	l.removed = append(l.removed, at)
+}
+
+// views tells whether not all is known of what comes from elsewhere at the daemon: a
+// process that puts it file by file has to be told which are one.
+func (l *lowering) views() bool {
+	n := 0
+	for _, list := range l.pieces {
+		for _, p := range list {
+			if p.view {
+				n++
+			}
+			if p.view && !p.from.file {
+				return true
+			}
+		}
+	}
+	return n > 1
 }
 
 func (l *lowering) strange(format string, args ...any) {

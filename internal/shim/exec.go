@@ -45,7 +45,12 @@ func Exec(spec, out string) error {
 		return err
 	}
 	if s.Root != nil {
-		if err := setRoot(*s.Root); err != nil {
+		if err := setDirectory("/", *s.Root); err != nil {
+			return err
+		}
+	}
+	for p, a := range s.Mounts {
+		if err := setDirectory(p, a); err != nil {
 			return err
 		}
 	}
@@ -118,14 +123,14 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 	return env, secrets, nil
 }
 
-// setRoot gives the root its attributes.
-func setRoot(a tree.Attr) error {
-	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// setDirectory gives a directory its attributes.
+func setDirectory(p string, a tree.Attr) error {
+	fd, err := unix.Open(p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: "/", Err: err}
+		return &os.PathError{Op: "open", Path: p, Err: err}
 	}
 	defer unix.Close(fd)
-	return changeError("set attributes", "/", newAttrs().setAttr(fd, ".", false, a))
+	return changeError("set attributes", p, newAttrs().setAttr(fd, ".", false, a))
 }
 
 // setModTime gives a directory the time at which it was modified.
