@@ -15,6 +15,7 @@ import (
 const usage = `inlay-shim: a part of inlay, which starts it in containers of a daemon:
 	inlay-shim exec SPEC OUT
 	inlay-shim survey ROOT OUT
+	inlay-shim look ROOT PATHS OUT
 	inlay-shim apply LIST ROOT SOURCE...`
 
 func main() {
@@ -24,6 +25,8 @@ func main() {
 		err = shim.Exec(args[1], args[2])
 	case len(args) == 3 && args[0] == "survey":
 		err = shim.Survey(context.Background(), args[1], args[2])
+	case len(args) == 4 && args[0] == "look":
+		err = shim.Look(args[1], args[2], args[3])
 	case len(args) >= 3 && args[0] == "apply":
 		err = shim.Apply(context.Background(), args[1], args[2], args[3:])
 	default:
