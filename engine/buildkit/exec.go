@@ -69,7 +69,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	}
 	rootAttr := x.Root.Tree.Attr()
 	spec.Root = &rootAttr
-	if p.points, err = mountPoints(ctx, x); err != nil {
+	if p.points, err = mountPoints(ctx, x.RemoteProcess); err != nil {
 		return nil, err
 	}
 	spec.Dirs = p.points.dirs
@@ -114,7 +114,7 @@ func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []st
 			}
 			out = append(out, llb.AddMount(m.Target, s, o...))
 		case graph.MountCache:
-			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir("inlay/"+m.Name, llb.CacheMountShared)))
+			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir(cacheID(m.Name), llb.CacheMountShared)))
 		case graph.MountTemp:
 			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(m.Size))))
 		case graph.MountSecret:
@@ -134,6 +134,9 @@ func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []st
 	}
 	return out, secrets, nil
 }
+
+// cacheID gives what a daemon knows a cache by.
+func cacheID(name string) string { return "inlay/" + name }
 
 // ownerOf reads "uid:gid"; "" is 0:0.
 func ownerOf(s string) (uid, gid int, err error) {
@@ -195,10 +198,7 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 			return err
 		}
 		exit.Cached = w.wasCached(ctx)
-		exit.Exit = engine.ProcessExit{Code: e.Code, Signal: e.Signal, OOM: e.OOM}
-		if e.Start != nil {
-			exit.Exit.NotStarted = e.Start.Detail
-		}
+		exit.Exit = processExit(e)
 		exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
 		if !exit.Cached {
 			return live.rest(ctx, ref, e)

@@ -29,7 +29,7 @@ type points struct {
 var usual = []string{"/etc/hosts", "/etc/resolv.conf", "/proc", "/sys", "/dev", ours}
 
 // mountPoints finds the mount points that the daemon makes for a process.
-func mountPoints(ctx context.Context, x engine.RemoteExec) (points, error) {
+func mountPoints(ctx context.Context, x engine.RemoteProcess) (points, error) {
 	all := usual
 	for _, m := range x.Mounts {
 		all = append(all[:len(all):len(all)], m.Target)

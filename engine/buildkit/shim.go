@@ -25,37 +25,41 @@ const (
 
 // shim gives the image of the program for the daemon's architecture.
 func (r *Remote) shim(ctx context.Context) (llb.State, error) {
+	t, err := r.shimTree(ctx)
+	if err != nil {
+		return llb.State{}, err
+	}
+	return r.uploads.state(ctx, t)
+}
+
+func (r *Remote) shimTree(ctx context.Context) (tree.Tree, error) {
 	arch := ""
 	err := r.on(ctx, func(d *daemon.Daemon) error {
 		arch = d.Platform().Architecture
 		return nil
 	})
 	if err != nil {
-		return llb.State{}, err
+		return tree.Tree{}, err
 	}
 	name, err := shim.Find(arch)
 	if err != nil {
-		return llb.State{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)
+		return tree.Tree{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return llb.State{}, err
+		return tree.Tree{}, err
 	}
 	defer f.Close()
 	content, size, err := r.local.Keep(ctx, f)
 	if err != nil {
-		return llb.State{}, err
+		return tree.Tree{}, err
 	}
 	d := tree.NewDraft(tree.Empty())
 	d.Put(shim.Program, tree.File{Attributes: tree.Attr{Mode: 0o755}, Size: size, Content: content})
 	for _, dir := range []string{specDir, outDir, inDir} {
 		d.MakeDir(path.Base(dir), tree.Attr{Mode: 0o700})
 	}
-	t, err := d.Tree(ctx)
-	if err != nil {
-		return llb.State{}, err
-	}
-	return r.uploads.state(ctx, t)
+	return d.Tree(ctx)
 }
 
 // files gives small files that this process writes down in the state itself.
