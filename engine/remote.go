@@ -95,6 +95,9 @@ type RemoteExec struct {
 	Expect []int
 	// Output receives what the process writes, while it does.
 	Output func(stderr bool, b []byte)
+	// Restarted is told when the machine went away and the process is run again by
+	// another one: Output gets all of it again.
+	Restarted func(on string)
 }
 
 // RemoteMount is a mount of a process that a remote is to run.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -72,7 +73,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	if p.points, err = mountPoints(ctx, x.RemoteProcess); err != nil {
 		return nil, err
 	}
-	spec.Dirs = p.points.dirs
+	spec.Times = p.points.times
 	inputs := map[string][]byte{}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -184,26 +185,21 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		said.remake(out)
 		vertex = godigest.FromString(vertex.String() + "-ignorecache") // as the daemon names it
 	}
-	live := &live{to: p.x.Output}
-	w := p.remote.watches.watch(vertex, live.take)
-	defer w.stop()
 	var exit engine.RemoteExit
-	err = said.at(ctx, func(ref daemon.Ref) error {
-		b, err := ref.ReadFile(ctx, shim.ExitFile)
+	attempts := 0
+	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
+		if attempts++; attempts > 1 {
+			p.x.Restarted(d.Address().String())
+		}
+		live := &live{to: p.x.Output}
+		w := p.remote.watches.watch(vertex, live.take)
+		defer w.stop()
+		ref, err := said.solved(ctx, d)
 		if err != nil {
 			return err
 		}
-		e, err := shim.DecodeExit(b)
-		if err != nil {
-			return err
-		}
-		exit.Cached = w.wasCached(ctx)
-		exit.Exit = processExit(e)
-		exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
-		if !exit.Cached {
-			return live.rest(ctx, ref, e)
-		}
-		return nil
+		exit, err = p.exit(ctx, ref, w, live)
+		return d.Lost(err)
 	})
 	if err == nil {
 		h, err = p.points.tidy(ctx, h)
@@ -215,6 +211,25 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		err = fmt.Errorf("at the daemon: %w", err)
 	}
 	return exit, err
+}
+
+// exit reads how the process ended.
+func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, err error) {
+	b, err := ref.ReadFile(ctx, shim.ExitFile)
+	if err != nil {
+		return exit, err
+	}
+	e, err := shim.DecodeExit(b)
+	if err != nil {
+		return exit, err
+	}
+	exit.Cached = w.wasCached(ctx)
+	exit.Exit = processExit(e)
+	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
+	if exit.Cached {
+		return exit, nil
+	}
+	return exit, live.rest(ctx, ref, e)
 }
 
 // vertex gives the name that the daemon's progress has for what makes a state.
@@ -240,7 +255,9 @@ func (r *Remote) vertex(ctx context.Context, s llb.State) (v godigest.Digest, er
 // live passes on what a process says while it runs, as the daemon tells it: up to
 // the daemon's limit.
 type live struct {
-	to      func(stderr bool, b []byte)
+	to func(stderr bool, b []byte)
+
+	mu      sync.Mutex
 	got     [2]int64
 	clipped [2]bool
 }
@@ -253,6 +270,8 @@ func (l *live) take(stderr bool, b []byte) {
 	if stderr {
 		i = 1
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.clipped[i] {
 		return
 	}
@@ -268,6 +287,9 @@ func (l *live) take(stderr bool, b []byte) {
 
 // rest passes on what the daemon did not tell.
 func (l *live) rest(ctx context.Context, ref daemon.Ref, e shim.Exit) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clipped = [2]bool{true, true} // what comes late has been read
 	for i, f := range []struct {
 		name string
 		size int64

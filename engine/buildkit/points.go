@@ -12,7 +12,6 @@ import (
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/internal/daemon"
-	"github.com/inlaybuild/inlay/internal/shim"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -21,8 +20,8 @@ import (
 // there, nor what runc itself mounts at; and the directories that all of it is in
 // are changed by that.
 type points struct {
-	dirs []shim.SetAttr // that are there, in which points are made
-	made []string       // the first name of each that is not there
+	times map[string]tree.Time // of directories that are there, in which points are made
+	made  []string             // the first name of each that is not there
 }
 
 // usual is where something is mounted in every container.
@@ -34,8 +33,7 @@ func mountPoints(ctx context.Context, x engine.RemoteProcess) (points, error) {
 	for _, m := range x.Mounts {
 		all = append(all[:len(all):len(all)], m.Target)
 	}
-	var p points
-	seen := map[string]bool{}
+	p := points{times: map[string]tree.Time{}}
 	for _, at := range all {
 		r, err := tree.Resolve(ctx, x.Root.Tree, at, tree.FollowAll)
 		if err != nil || r.Entry != nil {
@@ -48,9 +46,8 @@ func mountPoints(ctx context.Context, x engine.RemoteProcess) (points, error) {
 		if dir.Entry == nil {
 			continue
 		}
-		if r.Nearest != "/" && !seen[r.Nearest] {
-			seen[r.Nearest] = true
-			p.dirs = append(p.dirs, shim.SetAttr{Path: r.Nearest, Attr: dir.Entry.Attr()})
+		if r.Nearest != "/" {
+			p.times[r.Nearest] = dir.Entry.Attr().ModTime
 		}
 		rest := strings.TrimPrefix(strings.TrimPrefix(r.Path, r.Nearest), "/")
 		first, _, _ := strings.Cut(rest, "/")

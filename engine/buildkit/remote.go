@@ -43,6 +43,9 @@ type Options struct {
 	// have, and puts those of a run at its end.
 	CacheFrom []client.CacheOptionsEntry
 	CacheTo   []client.CacheOptionsEntry
+	// Copy has files copied into a tree instead of merging snapshots, as it is done
+	// for daemons that are too old to merge.
+	Copy bool
 	// Apply has every tree made by a process that changes the one it began with,
 	// whatever else would do: it is what the other ways are held to.
 	Apply bool

@@ -118,7 +118,7 @@ func specOf(ctx context.Context, x engine.RemoteProcess) (shim.Spec, error) {
 	root := x.Root.Tree.Attr()
 	return shim.Spec{
 		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups},
-		Root: &root, Dirs: points.dirs,
+		Root: &root, Times: points.times,
 	}, err
 }
 

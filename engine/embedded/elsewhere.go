@@ -16,6 +16,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/layer"
+	"github.com/inlaybuild/inlay/internal/mask"
 	"github.com/inlaybuild/inlay/internal/runtime"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
@@ -271,6 +272,12 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 			failed = err
 		}
 	}
+	req.Restarted = func(on string) {
+		x.event(engine.Progress{Step: x.number, What: "started again on " + on})
+		if err := out.again(); err != nil && failed == nil {
+			failed = err
+		}
+	}
 	exit, err := x.engine().where.Exec(ctx, req)
 	if flushErr := out.flush(); err == nil {
 		err = errors.Join(flushErr, failed)
@@ -316,6 +323,18 @@ func (x *exec) came(ctx context.Context, p runtime.Process, exit engine.RemoteEx
 	}
 	res.Exec = &engine.Exec{Args: rec.Args, ExitCode: rec.ExitCode, Stdout: rec.Stdout, Stderr: rec.Stderr}
 	return res, nil
+}
+
+// again throws away what a process wrote that is run again; the log has it.
+func (o *outputs) again() error {
+	for _, s := range []*output{o.stdout, o.stderr} {
+		if err := s.blob.Discard(); err != nil {
+			return err
+		}
+		s.blob, s.tail, s.size = o.create(), tail{}, 0
+		s.mask = mask.New(outputSink{s}, nil)
+	}
+	return nil
 }
 
 // replay takes what a process wrote when it ran. Nobody watches it again.

@@ -473,3 +473,41 @@ func TestContentIsOnlyAskedForWhenItMustBe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// All that lists can say is carried out with what docker gives a container's root, but
+// for what only the host's may do.
+func TestAContainersRootMayApplyAndSurvey(t *testing.T) {
+	c := newContainer(t)
+	p := newPlace(t, "old/f = 1 {7:8}\nold/g == old/f")
+	must(t, os.Rename(p.root, filepath.Join(c.root, "in")))
+	must(t, os.Mkdir(filepath.Join(c.root, "found"), 0o755))
+	run := func(words string) (string, error) {
+		out, err := c.verb(t.Context(), words).CombinedOutput()
+		return string(out), err
+	}
+	list := filepath.Join(c.root, "list")
+	capability := "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	must(t, writeList(list, shim.Changes{
+		shim.Rename{From: "/old", To: "/new"}, shim.SetAttr{Path: "/new", Attr: plain},
+		shim.Put{Path: "/new/cap", Entry: tree.File{Attributes: tree.Attr{Mode: 0o6755, UID: 9, Xattrs: tree.NewXattrs(map[string]string{"security.capability": capability, "user.k": "v"})}}},
+		shim.Put{Path: "/new/dev", Entry: tree.Device{Major: 1, Minor: 3}}, shim.SetAttr{Path: "/", Attr: plain},
+	}))
+	if out, err := run("apply /list /in"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := run("survey /in /found"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	pack, err := shim.OpenPack(t.Context(), &onDisk{dir: filepath.Join(c.root, "found")})
+	must(t, err)
+	got, err := pack.Tree(t.Context())
+	must(t, err)
+	if want, err := treetest.Read(filepath.Join(c.root, "in")); err != nil || !treetest.List(got).Equal(want) || want.Find("/new/dev") == nil || want.Find("/new/cap").Attr.Mode != 0o6755 {
+		t.Errorf("%v\n%s", err, treetest.Differences(treetest.List(got), want))
+	}
+	must(t, writeList(list, shim.Changes{shim.Put{Path: "/t", Entry: tree.Fifo{Attributes: tree.Attr{Xattrs: tree.NewXattrs(map[string]string{"trusted.k": "v"})}}}, shim.SetAttr{Path: "/", Attr: plain}}))
+	out, err := run("apply /list /in")
+	if want := `inlay-shim apply: put /t: extended attribute "trusted.k" of 1 bytes: operation not permitted (what a container may do there does not suffice)` + "\n"; err == nil || out != want {
+		t.Errorf("%v: %q", err, out)
+	}
+}

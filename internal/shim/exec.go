@@ -110,22 +110,25 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 	return env, secrets, nil
 }
 
-// setAttrs gives directories their attributes.
+// setAttrs gives directories what the process shall find.
 func (s Spec) setAttrs() error {
-	x := newAttrs()
 	d, err := newDescent("/")
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	for _, c := range s.attrs() {
-		set := c.(SetAttr)
-		dir, name, err := d.parent(set.Path)
+	if s.Root != nil {
+		if err := newAttrs().setDir(d.root, ".", *s.Root); err != nil {
+			return changeError("set attributes", "/", err)
+		}
+	}
+	for p, t := range s.Times {
+		dir, name, err := d.parent(p)
 		if err == nil {
-			err = x.setDir(dir, name, set.Attr)
+			err = setTime(dir, name, t)
 		}
 		if err != nil {
-			return changeError("set attributes", set.Path, err)
+			return changeError("set the time", p, err)
 		}
 	}
 	return nil

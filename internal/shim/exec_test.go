@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -336,8 +337,8 @@ func TestDirectoriesHaveTheAttributesThatTheyShall(t *testing.T) {
 	a := tree.Attr{Mode: 0o711, UID: 3, GID: 4, ModTime: tree.Time{Sec: 12345, Nsec: 6}, Xattrs: tree.NewXattrs(map[string]string{"user.k": "v"})}
 	s := sh("stat -c '%a %u %g %Y' / /etc /srv/x")
 	must(t, os.MkdirAll(filepath.Join(c.root, "srv/x"), 0o755))
-	s.Root, s.Dirs = &a, []shim.SetAttr{{Path: "/etc", Attr: tree.Attr{Mode: 0o750, ModTime: tree.Time{Sec: 7}}}, {Path: "/srv/x", Attr: tree.Attr{Mode: 0o1777}}}
-	if out := c.output(s); out != "711 3 4 12345\n750 0 0 7\n1777 0 0 0\n" {
+	s.Root, s.Times = &a, map[string]tree.Time{"/etc": {Sec: 7}, "/srv/x": {Sec: -8, Nsec: 1}}
+	if out := c.output(s); out != "711 3 4 12345\n755 0 0 7\n755 0 0 -8\n" {
 		t.Errorf("%q", out)
 	}
 	var st unix.Stat_t
@@ -347,8 +348,8 @@ func TestDirectoriesHaveTheAttributesThatTheyShall(t *testing.T) {
 		t.Errorf("%q %v %v", value[:max(n, 0)], err, st.Mtim)
 	}
 	must(t, os.Symlink("/etc", filepath.Join(c.root, "link")))
-	for path, want := range map[string]string{"/bin/sh": "set attributes /bin/sh: not a directory", "/link": "/link: not a directory", "/link/x": "/link: not a directory", "/absent": "/absent: no such file"} {
-		s.Dirs = []shim.SetAttr{{Path: path, Attr: tree.Attr{Mode: 0o700}}}
+	for path, want := range map[string]string{"/bin/sh/x": "/bin/sh: not a directory", "/link/x": "/link: not a directory", "/absent": "set the time /absent: time: no such file"} {
+		s.Times = map[string]tree.Time{path: {}}
 		if r, err := c.try(s); err == nil || !strings.Contains(r.told, want) {
 			t.Errorf("%s: %v %q", path, err, r.told)
 		}
@@ -380,12 +381,12 @@ func TestSpecsKeepAnyBytes(t *testing.T) {
 	a := tree.Attr{Mode: 0o1777, UID: 1, GID: 2, ModTime: tree.Time{Sec: -5, Nsec: 9}, Xattrs: tree.NewXattrs(map[string]string{"user.\xff": "\x00"})}
 	want := shim.Spec{
 		Args: []string{"\xff\n", ""}, Env: []string{"A=\xfe"}, Dir: "/\xff", User: shim.User{UID: 1, GID: 2, Groups: []uint32{3}},
-		Stdin: "/\xff", Root: &a, Dirs: []shim.SetAttr{{Path: "/\xff", Attr: a}}, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
+		Stdin: "/\xff", Root: &a, Times: map[string]tree.Time{"/\xff": a.ModTime}, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
 	}
 	b, err := want.Encode()
 	must(t, err)
 	got, err := shim.DecodeSpec(b)
-	if err != nil || *got.Root != a || !slices.Equal(got.Dirs, want.Dirs) || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
+	if err != nil || *got.Root != a || !maps.Equal(got.Times, want.Times) || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
 		got.Stdin != want.Stdin || !slices.Equal(got.SecretEnv, want.SecretEnv) || !slices.Equal(got.SecretFiles, want.SecretFiles) || !slices.Equal(got.User.Groups, want.User.Groups) {
 		t.Errorf("%v %+v", err, got)
 	}
@@ -397,7 +398,7 @@ func TestSpecsKeepAnyBytes(t *testing.T) {
 	}
 	for name, s := range map[string]shim.Spec{
 		"NUL": {Args: []string{"a\x00"}}, "variable": {Args: []string{"a"}, Env: []string{"=x"}}, "directory": {Args: []string{"a"}, Dir: "x"},
-		"secret": {Args: []string{"a"}, SecretEnv: []string{"a=b"}}, "owner": {Args: []string{"a"}, Root: &tree.Attr{UID: 1<<32 - 1}},
+		"secret": {Args: []string{"a"}, SecretEnv: []string{"a=b"}}, "owner": {Args: []string{"a"}, Root: &tree.Attr{UID: 1<<32 - 1}}, "time": {Args: []string{"a"}, Times: map[string]tree.Time{"a": {}}},
 	} {
 		if _, err := s.Encode(); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -1,11 +1,14 @@
 package shim
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -25,9 +28,10 @@ type Spec struct {
 	// Root is what the root's attributes are before the process starts; nil leaves
 	// them. A daemon gives a fresh mount others than the tree below it has.
 	Root *tree.Attr
-	// Dirs is what the attributes of other directories are then: a daemon that makes
-	// mount points in them (/etc/hosts, say) changes their times.
-	Dirs []SetAttr
+	// Times is when other directories were modified, by their paths, as the process
+	// finds them: a daemon that makes mount points in them changes that. Paths are
+	// rooted and clean, and go through no symlink.
+	Times map[string]tree.Time
 
 	// SecretEnv names variables of the program's own environment that the process
 	// gets, too, and whose values are masked in its output.
@@ -51,9 +55,17 @@ type specFile struct {
 	Dir         []byte   `json:",omitempty"`
 	User        User
 	Stdin       []byte   `json:",omitempty"`
-	Attrs       []byte   `json:",omitempty"` // a list of changes: of the root, if that is set, and of other directories
+	Root        []byte   `json:",omitempty"` // as in a list of changes
+	Times       []timeOf `json:",omitempty"`
 	SecretEnv   [][]byte `json:",omitempty"`
 	SecretFiles [][]byte `json:",omitempty"`
+}
+
+// timeOf is when a directory was modified.
+type timeOf struct {
+	Path []byte
+	Sec  int64
+	Nsec uint32
 }
 
 // Encode gives the file for [Exec].
@@ -61,12 +73,16 @@ func (s Spec) Encode() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	var attrs bytes.Buffer
-	if err := s.attrs().Encode(&attrs); err != nil {
-		return nil, err
+	var root []byte
+	if s.Root != nil {
+		root = appendAttr(nil, *s.Root)
+	}
+	var times []timeOf
+	for _, p := range slices.Sorted(maps.Keys(s.Times)) {
+		times = append(times, timeOf{[]byte(p), s.Times[p].Sec, s.Times[p].Nsec})
 	}
 	return json.Marshal(specFile{
-		Attrs: attrs.Bytes(), Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
+		Root: root, Times: times, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
 		Stdin: []byte(s.Stdin), SecretEnv: list[[]byte](s.SecretEnv), SecretFiles: list[[]byte](s.SecretFiles),
 	})
 }
@@ -84,41 +100,21 @@ func DecodeSpec(b []byte) (Spec, error) {
 		Args: list[string](f.Args), Env: list[string](f.Env), Dir: string(f.Dir), User: f.User,
 		Stdin: string(f.Stdin), SecretEnv: list[string](f.SecretEnv), SecretFiles: list[string](f.SecretFiles),
 	}
-	if f.Attrs != nil {
-		if err := s.decodeAttrs(f.Attrs); err != nil {
-			return s, err
+	for _, t := range f.Times {
+		if s.Times == nil {
+			s.Times = map[string]tree.Time{}
 		}
+		s.Times[string(t.Path)] = tree.Time{Sec: t.Sec, Nsec: t.Nsec}
+	}
+	if f.Root != nil {
+		d := &changeReader{r: bufio.NewReader(bytes.NewReader(f.Root))}
+		a := d.attr()
+		if d.err != nil {
+			return s, d.err
+		}
+		s.Root = &a
 	}
 	return s, s.check()
-}
-
-// attrs gives what Root and Dirs say as changes.
-func (s Spec) attrs() (c Changes) {
-	if s.Root != nil {
-		c = append(c, SetAttr{"/", *s.Root})
-	}
-	for _, d := range s.Dirs {
-		c = append(c, d)
-	}
-	return c
-}
-
-func (s *Spec) decodeAttrs(b []byte) error {
-	for c, err := range ReadChanges(bytes.NewReader(b)) {
-		if err != nil {
-			return err
-		}
-		set, ok := c.(SetAttr)
-		switch {
-		case !ok:
-			return fmt.Errorf("malformed: attributes that are a %T", c)
-		case set.Path == "/" && s.Root == nil && s.Dirs == nil:
-			s.Root = &set.Attr
-		default:
-			s.Dirs = append(s.Dirs, set)
-		}
-	}
-	return nil
 }
 
 func checkVersion(v int) error {
@@ -162,8 +158,16 @@ func (s Spec) check() error {
 			return fmt.Errorf("secret environment variable %q: want a name", name)
 		}
 	}
-	for _, c := range s.attrs() {
-		if err := c.check(); err != nil {
+	if s.Root != nil {
+		if err := checkAttr("/", *s.Root); err != nil {
+			return err
+		}
+	}
+	for p, t := range s.Times {
+		if err := checkPath(p); err != nil {
+			return err
+		}
+		if err := checkAttr(p, tree.Attr{ModTime: t}); err != nil {
 			return err
 		}
 	}
