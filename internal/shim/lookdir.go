@@ -57,14 +57,15 @@ func Look(ctx context.Context, root string, to io.Writer) error {
 // mountsIn gives the paths in a directory at which something is mounted, without those
 // below others.
 func mountsIn(root string) ([]string, error) {
-	all, err := mountinfo.GetMounts(mountinfo.PrefixFilter(root))
+	all, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return nil, fmt.Errorf("what is mounted: %w", err)
 	}
+	prefix := strings.TrimSuffix(path.Clean(root), "/") + "/"
 	var points []string
 	for _, m := range all {
-		if m.Mountpoint != path.Clean(root) {
-			points = append(points, path.Join("/", strings.TrimPrefix(m.Mountpoint, path.Clean(root))))
+		if below, ok := strings.CutPrefix(m.Mountpoint, prefix); ok && below != "" {
+			points = append(points, "/"+below)
 		}
 	}
 	slices.Sort(points)
