@@ -17,7 +17,7 @@ import (
 )
 
 // bench is an engine with its remote, for who asks the latter for what users do not.
-func bench(b *testing.B) (*embedded.Engine, *buildkit.Remote) {
+func bench(b *testing.B) (*embedded.Run, *buildkit.Remote) {
 	var r *buildkit.Remote
 	at := address(b)
 	e, err := embedded.Open(b.Context(), embedded.Options{
@@ -30,12 +30,13 @@ func bench(b *testing.B) (*embedded.Engine, *buildkit.Remote) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { e.Close(b.Context()) })
-	return e, r
+	run := e.Begin("") // so that the base is resolved once
+	b.Cleanup(func() { run.Close(b.Context()) })
+	return run, r
 }
 
 // resolve resolves a node, and gives what the daemon holds of it.
-func resolve(b *testing.B, e *embedded.Engine, n *graph.Node) engine.Result {
+func resolve(b *testing.B, e *embedded.Run, n *graph.Node) engine.Result {
 	b.Helper()
 	r, err := e.Resolve(b.Context(), n, nil)
 	if err != nil {

@@ -332,7 +332,7 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 		return llb.State{}, engine.Lowering{}, err
 	}
 	if up.Len() > 0 {
-		u, err := l.remote.uploads.state(ctx, up)
+		u, err := l.remote.serve(ctx, up)
 		if err != nil {
 			return llb.State{}, engine.Lowering{}, err
 		}

@@ -98,7 +98,7 @@ func (p points) tidy(ctx context.Context, h *held) (*held, error) {
 		return nil, err
 	}
 	if up.Len() > 0 {
-		over, err := h.remote.uploads.state(ctx, up)
+		over, err := h.remote.serve(ctx, up)
 		if err != nil {
 			return nil, err
 		}

@@ -59,6 +59,7 @@ type Remote struct {
 	uploads *uploads
 	watches *watches
 	places  places
+	shims   shims
 
 	mu     sync.Mutex
 	daemon *daemon.Daemon // nil before the first use, and after one is lost

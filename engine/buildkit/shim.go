@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"sync"
 
 	"github.com/moby/buildkit/client/llb"
 
@@ -41,6 +42,28 @@ func (r *Remote) shimTree(ctx context.Context) (tree.Tree, error) {
 	if err != nil {
 		return tree.Tree{}, err
 	}
+	r.shims.Lock()
+	defer r.shims.Unlock()
+	if s, ok := r.shims.of[arch]; ok {
+		return s, nil
+	}
+	s, err := r.findShim(ctx, arch)
+	if err == nil {
+		if r.shims.of == nil {
+			r.shims.of = map[string]llb.State{}
+		}
+		r.shims.of[arch] = s
+	}
+	return s, err
+}
+
+// shims are the images of the program, by architecture.
+type shims struct {
+	sync.Mutex
+	of map[string]llb.State
+}
+
+func (r *Remote) findShim(ctx context.Context, arch string) (llb.State, error) {
 	name, err := shim.Find(arch)
 	if err != nil {
 		return tree.Tree{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)

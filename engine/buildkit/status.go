@@ -22,6 +22,7 @@ type watch struct {
 	vertex godigest.Digest
 	output func(stderr bool, b []byte)
 
+	again  bool          // the vertex was complete before, in this session
 	ended  chan struct{} // the vertex is complete
 	once   sync.Once
 	cached bool // read after ended
@@ -36,6 +37,7 @@ func (w *watches) watch(vertex godigest.Digest, output func(bool, []byte)) *watc
 	one := &watch{of: w, vertex: vertex, output: output, ended: make(chan struct{})}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	one.again = w.done[vertex]
 	if w.all[vertex] == nil {
 		w.all[vertex] = map[*watch]bool{}
 	}
@@ -59,20 +61,21 @@ const late = 10 * time.Second
 // wasCached waits until it is told that the vertex is complete, and tells whether
 // its result was there. A daemon tells that once in a session.
 func (w *watch) wasCached(ctx context.Context) bool {
-	patience := late
-	w.of.mu.Lock()
-	again := w.of.done[w.vertex]
-	w.of.mu.Unlock()
-	if again {
-		patience = late / 50
+	select {
+	case <-w.ended:
+		return w.cached
+	default:
+	}
+	if w.again {
+		return true // what is carried out again is told before there is a result
 	}
 	select {
 	case <-w.ended:
 		return w.cached
 	case <-ctx.Done():
-	case <-time.After(patience):
+	case <-time.After(late):
 	}
-	return again
+	return false
 }
 
 // status takes what a daemon tells.
