@@ -24,6 +24,9 @@ func (v *visit) Left(ctx context.Context, before tree.Tree, contents bool) (tree
 		return tree.Tree{}, fmt.Errorf("read the tree at the daemon: %w", err)
 	}
 	t, err := looked.Tree(ctx)
+	if err == nil && t.Attr() == v.root {
+		t = t.With(before.Attr()) // nobody has changed what it was given
+	}
 	if err == nil {
 		t, err = uncovered(ctx, t, before, looked.Mounts)
 	}

@@ -31,7 +31,7 @@ func (r *Remote) Enter(ctx context.Context, x engine.RemoteSession) (engine.Remo
 	if err != nil {
 		return nil, notLost(ctx, err)
 	}
-	v := &visit{remote: r, container: c}
+	v := &visit{remote: r, container: c, root: x.Root.Tree.Attr()}
 	if v.exit, err = attend(ctx, c, x); err != nil {
 		v.Close(ctx)
 		return nil, notLost(ctx, err)
@@ -216,6 +216,7 @@ func solved(ctx context.Context, d *daemon.Daemon, places []mountPlace) ([]gatew
 type visit struct {
 	remote    *Remote
 	container *daemon.Container
+	root      tree.Attr // of the root, as the process found it
 	exit      shim.Exit
 }
 

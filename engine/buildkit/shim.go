@@ -44,26 +44,26 @@ func (r *Remote) shimTree(ctx context.Context) (tree.Tree, error) {
 	}
 	r.shims.Lock()
 	defer r.shims.Unlock()
-	if s, ok := r.shims.of[arch]; ok {
-		return s, nil
+	if t, ok := r.shims.of[arch]; ok {
+		return t, nil
 	}
-	s, err := r.findShim(ctx, arch)
+	t, err := r.findShim(ctx, arch)
 	if err == nil {
 		if r.shims.of == nil {
-			r.shims.of = map[string]llb.State{}
+			r.shims.of = map[string]tree.Tree{}
 		}
-		r.shims.of[arch] = s
+		r.shims.of[arch] = t
 	}
-	return s, err
+	return t, err
 }
 
 // shims are the images of the program, by architecture.
 type shims struct {
 	sync.Mutex
-	of map[string]llb.State
+	of map[string]tree.Tree
 }
 
-func (r *Remote) findShim(ctx context.Context, arch string) (llb.State, error) {
+func (r *Remote) findShim(ctx context.Context, arch string) (tree.Tree, error) {
 	name, err := shim.Find(arch)
 	if err != nil {
 		return tree.Tree{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)
