@@ -93,6 +93,8 @@ type RemoteExec struct {
 	// Expect is the exit codes that are no failure: a failure that the remote
 	// remembers is tried again.
 	Expect []int
+	// Remembered takes such a failure for what it was: the step is looked into.
+	Remembered bool
 	// Output receives what the process writes, while it does.
 	Output func(stderr bool, b []byte)
 	// Restarted is told when the machine went away and the process is run again by

@@ -33,7 +33,7 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 		return engine.RemoteExit{}, err
 	}
 	out, err := run.try(ctx, false)
-	if err == nil && out.Cached && !slices.Contains(x.Expect, out.Exit.Code) {
+	if err == nil && out.Cached && !x.Remembered && !slices.Contains(x.Expect, out.Exit.Code) {
 		// The daemon takes what a failed process left for a result.
 		out, err = run.try(ctx, true)
 	}

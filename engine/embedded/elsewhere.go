@@ -354,7 +354,7 @@ func (o *outputs) replay(exit engine.RemoteExit) error {
 // request says what the remote is to run.
 func (x *exec) request(ctx context.Context) (engine.RemoteExec, runtime.Process, error) {
 	r, p, err := x.remoteProcess(ctx)
-	return engine.RemoteExec{RemoteProcess: r, Stdin: x.spec.Stdin, NoCache: x.spec.NoCache, Expect: x.spec.Expect}, p, err
+	return engine.RemoteExec{RemoteProcess: r, Stdin: x.spec.Stdin, NoCache: x.spec.NoCache, Expect: x.spec.Expect, Remembered: x.step.run.remaking}, p, err
 }
 
 // remoteProcess says what the remote is to run, and what it sees.
@@ -439,7 +439,7 @@ func (e *Engine) remade(ctx context.Context, f runs.Found, st *runs.Step) (engin
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("step %d of run %s cannot be made again: %w", st.Number(), f.Run.Name, err)
 	}
-	r := &run{root: n, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
+	r := &run{root: n, remaking: true, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
 		return func() bool { return true }
 	}}
 	res, err := r.resolve(ctx, n)
