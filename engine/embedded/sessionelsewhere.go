@@ -3,10 +3,12 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
 
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/runtime"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -24,6 +26,9 @@ func (x *exec) placeElsewhere(ctx context.Context, s Session) (_ place, err erro
 	if o.session.RemoteProcess, o.p, err = x.remoteProcess(ctx); err != nil {
 		return nil, err
 	}
+	if err := x.secretsAreThere(ctx); err != nil {
+		return nil, err
+	}
 	if s.Lend {
 		t, err := x.engine().lentTree(ctx)
 		if err != nil {
@@ -35,6 +40,19 @@ func (x *exec) placeElsewhere(ctx context.Context, s Session) (_ place, err erro
 	}
 	o.session.Grace = grace
 	return o, nil
+}
+
+// secretsAreThere misses a secret before the remote does, and says why.
+func (x *exec) secretsAreThere(ctx context.Context) error {
+	for _, m := range x.spec.Mounts {
+		if m.Kind != graph.MountSecret {
+			continue
+		}
+		if _, err := x.engine().options.Secret(ctx, m.Name); err != nil {
+			return fmt.Errorf("mount at %s: %w", m.Target, err)
+		}
+	}
+	return nil
 }
 
 func (o *elsewhere) run(ctx context.Context, s Streams) (exit runtime.Exit, err error) {

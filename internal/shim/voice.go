@@ -44,57 +44,49 @@ func NewEar(mark string, to io.Writer, said func(text []byte) error) *Ear {
 // Write passes on what is no word of the program's.
 func (e *Ear) Write(b []byte) (int, error) {
 	rest := append(e.held, b...)
-	for len(rest) > 0 {
-		n := bytes.IndexByte(rest, 0)
-		if n < 0 {
-			n = len(rest)
+	for {
+		begin := bytes.Index(rest, e.prefix)
+		if begin < 0 {
+			break
 		}
-		if n == 0 {
-			var whole bool
-			var err error
-			if n, whole, err = e.hear(rest); err != nil {
-				return 0, err
-			}
-			if whole {
-				rest = rest[n:]
-				continue
-			}
-			if n == 0 {
-				break
-			}
-		}
-		if _, err := e.to.Write(rest[:n]); err != nil {
+		if err := e.pass(rest[:begin]); err != nil {
 			return 0, err
 		}
-		rest = rest[n:]
+		rest = rest[begin:]
+		text := rest[len(e.prefix):]
+		end := bytes.IndexByte(text, 0)
+		if end < 0 && len(text) < maxWords {
+			e.held = bytes.Clone(rest)
+			return len(b), nil
+		}
+		if end < 0 {
+			break // nobody has so much to say
+		}
+		if err := e.said(text[:end]); err != nil {
+			return 0, err
+		}
+		rest = text[end+1:]
 	}
-	e.held = bytes.Clone(rest)
-	return len(b), nil
+	last := bytes.LastIndexByte(rest, 0) // the mark has no NUL
+	if last < 0 || !bytes.HasPrefix(e.prefix, rest[last:]) {
+		last = len(rest)
+	}
+	err := e.pass(rest[:last])
+	e.held = bytes.Clone(rest[last:])
+	return len(b), err
 }
 
-// hear looks at what begins with NUL: n bytes are words, which were heard if they are
-// whole, or are the process'. None are neither as yet.
-func (e *Ear) hear(b []byte) (n int, whole bool, err error) {
-	text, ok := bytes.CutPrefix(b, e.prefix)
-	if !ok {
-		if bytes.HasPrefix(e.prefix, b) {
-			return 0, false, nil
-		}
-		return 1, false, nil
+func (e *Ear) pass(b []byte) error {
+	if len(b) == 0 {
+		return nil
 	}
-	end := bytes.IndexByte(text, 0)
-	if end < 0 {
-		if len(text) > maxWords {
-			return len(b), false, nil
-		}
-		return 0, false, nil
-	}
-	return len(e.prefix) + end + 1, true, e.said(text[:end])
+	_, err := e.to.Write(b)
+	return err
 }
 
 // Flush passes on what could have become words.
 func (e *Ear) Flush() error {
-	_, err := e.to.Write(e.held)
+	err := e.pass(e.held)
 	e.held = nil
 	return err
 }
