@@ -23,7 +23,7 @@ func (a *app) engineName() string {
 func (a *app) elsewhere(o *embedded.Options) error {
 	name := a.engineName()
 	if name == "embedded" {
-		return nil
+		return a.caches(o)
 	}
 	addresses, err := buildkit.ParseEngine(name)
 	if err != nil {
@@ -33,9 +33,13 @@ func (a *app) elsewhere(o *embedded.Options) error {
 	if err != nil {
 		return err
 	}
+	from, to, err := a.daemonCaches()
+	if err != nil {
+		return err
+	}
 	o.Name = name
 	o.Remote = func(l engine.Local) (engine.Remote, error) {
-		return buildkit.New(buildkit.Options{Addresses: addresses, Route: dir}, l)
+		return buildkit.New(buildkit.Options{Addresses: addresses, Route: dir, CacheFrom: from, CacheTo: to}, l)
 	}
 	return nil
 }

@@ -489,7 +489,7 @@ func remadeBy(f runs.Found, st *runs.Step) (*graph.Node, error) {
 				inputs = append(inputs, in)
 			}
 		}
-		n := graph.New(op, st.Call, inputs...)
+		n := graph.New(op, string(st.Call), inputs...)
 		if _, ok := op.(graph.Terminal); ok && len(inputs) > 0 {
 			n = inputs[0] // it is not opened again, and changed nothing
 		}

@@ -29,6 +29,9 @@ type Session struct {
 	// Args is what is run. None stand for the shell of the user, if the tree has
 	// it, or /bin/sh.
 	Args []string
+	// User is who the process is, as a name, a number or with a group; "" for that of
+	// Spec or In.
+	User string
 	// Lend shows a static busybox of this machine at [Lent]. Without Args its shell
 	// is run.
 	Lend bool
@@ -79,6 +82,9 @@ func (s *step) stand(ctx context.Context, of Session) (x *exec, err error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if of.User != "" {
+		x.spec.User = of.User
 	}
 	return x, x.sit(ctx, of.Args, of.Lend)
 }
@@ -200,7 +206,7 @@ func (x *exec) placeHere(ctx context.Context, s Session) (_ place, err error) {
 			err = errors.Join(err, h.close(ctx))
 		}
 	}()
-	if h.root, err = roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: e.near(x.in[0])}); err != nil {
+	if h.root, err = e.mount(ctx, roots, x.in[0].Tree, e.near(x.in[0])...); err != nil {
 		return nil, err
 	}
 	h.mounts.add(h.root)

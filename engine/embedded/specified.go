@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/inlaybuild/inlay/engine"
@@ -47,21 +46,7 @@ func (n *note) specified(s *runs.Spec) {
 // At gives what a step of a run came to, or, if it failed, what it left; and its
 // record. The name is as in [runs.ParseName].
 func (e *Engine) At(ctx context.Context, name string) (engine.Result, *runs.Step, error) {
-	n, err := runs.ParseName(name)
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	f, err := runs.Find(ctx, e.store, n)
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	st, err := f.Made()
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	r, err := e.stepResult(ctx, runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String())
-	st.Spec = f.Spec(st)
-	return r, st, err
+	return e.stepResult(ctx, name)
 }
 
 // again gives the exec of a step that a run remembers, in a tree.
@@ -86,7 +71,8 @@ func (e *Engine) again(ctx context.Context, s *step, in engine.Result, spec runs
 // treeAt gives what a step's process saw at a mount of a tree.
 func (e *Engine) treeAt(ctx context.Context, m runs.Mount) (engine.Result, error) {
 	if m.Tree.IsZero() {
-		return e.stepResult(ctx, m.Step)
+		r, _, err := e.stepResult(ctx, m.Step)
+		return r, err
 	}
 	t, err := tree.Load(ctx, e.source, m.Tree)
 	return treeResult(t), err

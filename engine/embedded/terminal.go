@@ -38,6 +38,7 @@ func (s *step) terminal(ctx context.Context, op graph.Terminal, in []engine.Resu
 	if err != nil {
 		return engine.Result{}, err
 	}
+	s.uncached(engine.OpenedEveryTime, "a terminal is opened each time")
 	out := in[0]
 	if op.Keep {
 		if out, err = out.Known(ctx); err != nil {

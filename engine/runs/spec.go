@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -19,6 +20,41 @@ type Spec struct {
 	Stdin   int           `json:",omitempty"` // bytes that it is given to read, which are not kept
 	Network graph.Network `json:",omitempty"`
 	Mounts  []Mount       `json:",omitempty"`
+}
+
+// plainSpec is a [Spec] as JSON would have it.
+type plainSpec Spec
+
+// specJSON is the form of a [Spec] in the store: it keeps every byte of what is run.
+type specJSON struct {
+	*plainSpec
+	Args []Text
+	Env  []Text `json:",omitempty"`
+	Dir  Text
+}
+
+// MarshalJSON gives the form that UnmarshalJSON reads.
+func (s Spec) MarshalJSON() ([]byte, error) {
+	return json.Marshal(specJSON{(*plainSpec)(&s), texts[Text](s.Args), texts[Text](s.Env), Text(s.Dir)})
+}
+
+// UnmarshalJSON reads what MarshalJSON gave.
+func (s *Spec) UnmarshalJSON(b []byte) error {
+	in := specJSON{plainSpec: (*plainSpec)(s)}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	s.Args, s.Env, s.Dir = texts[string](in.Args), texts[string](in.Env), string(in.Dir)
+	return nil
+}
+
+// texts gives texts as others of their kind.
+func texts[B, A ~string](all []A) []B {
+	var out []B
+	for _, a := range all {
+		out = append(out, B(a))
+	}
+	return out
 }
 
 // Mount is a mount that a process sees. A tree is that of an input of the step, so

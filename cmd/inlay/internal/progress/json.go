@@ -23,6 +23,7 @@ type jsonEvent struct {
 	Call    show.Bytes `json:"call,omitempty"`
 	At      *time.Time `json:"at,omitempty"`
 	State   string     `json:"state,omitempty"`
+	Cache   show.Bytes `json:"cache,omitempty"`
 	Cause   string     `json:"cause,omitempty"`
 	Why     show.Bytes `json:"why,omitempty"`
 	How     string     `json:"how,omitempty"`
@@ -82,8 +83,17 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.TerminalClosed:
 		took := e.Left.Took.Seconds()
 		out = jsonEvent{Event: "terminal-closed", Step: e.Step, What: show.Bytes(e.Left.Outcome()), Seconds: &took, Count: e.Left.Changed}
+	case engine.FromCache:
+		out = jsonEvent{Event: "from-cache", Step: e.Step, Cache: show.Bytes(e.Cache)}
+	case engine.CacheTold:
+		out = jsonEvent{Event: "cache-note", Cache: show.Bytes(e.Cache), Why: show.Bytes(e.Text)}
+		if e.Warning {
+			out.Event = "cache-failed"
+		}
 	case engine.NotKept:
 		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Why: show.Bytes(e.Err.Error())}
+	case engine.Lost:
+		out = jsonEvent{Event: "lost", Step: e.Step, What: show.Bytes(e.Of)}
 	default:
 		return
 	}
