@@ -49,7 +49,7 @@ func (x *exec) secretsAreThere(ctx context.Context) error {
 			continue
 		}
 		if _, err := x.engine().options.Secret(ctx, m.Name); err != nil {
-			return fmt.Errorf("mount at %s: %w", m.Target, err)
+			return fmt.Errorf("mount at %s: %w", m.Target, &SecretError{m.Name, err})
 		}
 	}
 	return nil
