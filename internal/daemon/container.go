@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
@@ -48,13 +50,7 @@ type Started struct {
 // Start starts a process.
 func (c *Container) Start(ctx context.Context, p Process) (*Started, error) {
 	life, end := context.WithCancelCause(ctx)
-	go func() { // the client would wait for ever
-		select {
-		case <-c.daemon.ended:
-			end(ErrLost)
-		case <-life.Done():
-		}
-	}()
+	go c.daemon.beat(life, end) // the client would wait for ever
 	r := gateway.StartRequest{
 		Args: p.Args, Env: p.Env, Cwd: "/", User: "0:0", Tty: p.Terminal,
 		Stdout: open{p.Stdout},
@@ -73,11 +69,52 @@ func (c *Container) Start(ctx context.Context, p Process) (*Started, error) {
 	return &Started{started, c.daemon, end}, nil
 }
 
+// Daemons are asked from time to time whether they are still there, and are given some
+// time to answer.
+const (
+	heartbeat = time.Second
+	answer    = 20 * time.Second
+)
+
+// beat ends what needs the daemon when that goes away.
+func (d *Daemon) beat(ctx context.Context, end context.CancelCauseFunc) {
+	ticks := time.NewTicker(heartbeat)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.ended:
+			end(ErrLost)
+			return
+		case <-ticks.C:
+			if err := d.lives(ctx); err != nil {
+				end(fmt.Errorf("%w: %w", ErrLost, err))
+				return
+			}
+		}
+	}
+}
+
+// lives tells whether the daemon answers.
+func (d *Daemon) lives(ctx context.Context) error {
+	ctx, end := context.WithTimeout(ctx, answer)
+	defer end()
+	_, err := d.client.ListWorkers(ctx)
+	if isUnavailable(err) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
 // Wait waits for the end of the process. All that it wrote has been passed on. A code
 // that is not 0 is an error.
 func (s *Started) Wait() error {
 	err := s.ContainerProcess.Wait()
 	s.end(nil)
+	if errors.Is(err, ErrLost) {
+		return fmt.Errorf("buildkitd at %s: %w", s.daemon.options.Address, err)
+	}
 	return s.daemon.Lost(err)
 }
 
