@@ -242,6 +242,8 @@ func (v *visit) say(left engine.Left) {
 	switch {
 	case v.keep != "" && watched:
 		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %[2]s\n", show.Plural(left.Changed, "path"), show.Quote(v.keep), src)
+	case left.Changed > 0 && watched && left.Away:
+		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done\n", show.Plural(left.Changed, "path"))
 	case left.Changed > 0 && watched:
 		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    inlay diff %s %s\n",
 			show.Plural(left.Changed, "path"), src, left.Tree.Digest())

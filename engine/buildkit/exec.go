@@ -30,7 +30,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // Exec runs a process at a daemon. It ends well there however the process ends, so
 // that what it left is kept; how it ended is among what the shim wrote.
 func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteExit, error) {
-	points, err := mountPoints(ctx, x)
+	points, err := mountPoints(ctx, x.RemoteProcess)
 	if errors.As(err, new(syscall.Errno)) {
 		return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: err.Error()}}, nil
 	}
@@ -42,7 +42,7 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 		return engine.RemoteExit{}, err
 	}
 	out, err := run.try(ctx, false)
-	if err == nil && out.Cached && !slices.Contains(x.Expect, out.Exit.Code) {
+	if err == nil && out.Cached && !x.Remembered && !slices.Contains(x.Expect, out.Exit.Code) {
 		// The daemon takes what a failed process left for a result.
 		out, err = run.try(ctx, true)
 	}
@@ -138,7 +138,7 @@ func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out [
 			}
 			out = append(out, llb.AddMount(m.Target, s, o...))
 		case graph.MountCache:
-			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir("inlay/"+m.Name, llb.CacheMountShared)))
+			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir(cacheID(m.Name), llb.CacheMountShared)))
 		case graph.MountTemp:
 			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(m.Size))))
 		case graph.MountSecret:
@@ -158,6 +158,9 @@ func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out [
 	}
 	return out, secrets, nil
 }
+
+// cacheID gives what a daemon knows a cache by.
+func cacheID(name string) string { return "inlay/" + name }
 
 // ownerOf reads "uid:gid"; "" is 0:0.
 func ownerOf(s string) (uid, gid int, err error) {
@@ -254,10 +257,7 @@ func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live
 		return exit, root, err
 	}
 	exit.Cached = w.wasCached(ctx, live.lacks(e))
-	exit.Exit = engine.ProcessExit{Code: e.Code, Signal: e.Signal, OOM: e.OOM}
-	if e.Start != nil {
-		exit.Exit.NotStarted = e.Start.Detail
-	}
+	exit.Exit = processExit(e)
 	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
 	if exit.Cached {
 		return exit, e.Root, nil

@@ -30,7 +30,7 @@ var usual = []string{"/proc", "/dev", "/sys", "/etc/hostname", "/etc/hosts", "/e
 
 // mountPoints finds the mount points that are made for a process. An error is that
 // of a process that cannot be started, as this machine would give it.
-func mountPoints(ctx context.Context, x engine.RemoteExec) (*points, error) {
+func mountPoints(ctx context.Context, x engine.RemoteProcess) (*points, error) {
 	p := &points{times: map[string]tree.Time{}}
 	all := usual
 	for _, m := range x.Mounts {

@@ -41,6 +41,7 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 	if err != nil {
 		return engine.Result{}, nil, err
 	}
+	st.Spec = f.Spec(st)
 	if st.IsRemote() {
 		r, err := e.remade(ctx, f, st)
 		return r, st, err

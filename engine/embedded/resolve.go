@@ -27,7 +27,8 @@ func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (eng
 
 // run is one resolution of a graph, which may be one of several of a run.
 type run struct {
-	root *graph.Node // what is resolved
+	root     *graph.Node // what is resolved
+	remaking bool        // what another run has made, as it was made
 	*history
 	engine *Engine
 	events *events

@@ -2,6 +2,8 @@ package runs
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/graph"
@@ -59,5 +61,24 @@ func texts[B, A ~string](all []A) []B {
 // it is kept as long as the step.
 type Mount struct {
 	graph.Mount
-	Tree digest.Digest `json:",omitzero"` // of MountTree
+	Tree digest.Digest `json:",omitzero"` // of MountTree; zero if only a remote has it
+	// Step is the step whose result that is, where Tree is not known: [Found.Spec]
+	// gives it.
+	Step string `json:"-"`
+}
+
+// Spec gives what the process of a step was run with, nil if it had none. Trees that
+// only a remote has are named by the steps that made them.
+func (f Found) Spec(st *Step) *Spec {
+	if st.Spec == nil {
+		return nil
+	}
+	s := *st.Spec
+	s.Mounts = slices.Clone(s.Mounts)
+	for i, m := range s.Mounts {
+		if m.Kind == graph.MountTree && m.Tree.IsZero() && m.Input > 0 && m.Input < len(st.Inputs) {
+			s.Mounts[i].Step = Name{Run: f.Run.Name, Step: strconv.Itoa(st.Inputs[m.Input] + 1)}.String()
+		}
+	}
+	return &s
 }

@@ -172,7 +172,7 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
-	pid, start := x.start(stdin)
+	pid, start := x.start([]*os.File{stdin, x.stdout.in, x.stderr.in}, &syscall.SysProcAttr{Setsid: true})
 	started := time.Now()
 	for _, f := range []*os.File{stdin, x.stdout.in, x.stderr.in} {
 		f.Close()
@@ -196,8 +196,13 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 	if err := errors.Join(x.stdout.finish(), x.stderr.finish()); err != nil {
 		return Exit{}, err
 	}
+	return exitOf(status, usage, started, elapsed, oomKills() > before), nil
+}
+
+// exitOf says how a process ended.
+func exitOf(status syscall.WaitStatus, usage *syscall.Rusage, started time.Time, elapsed time.Duration, oom bool) Exit {
 	exit := Exit{
-		Code: status.ExitStatus(), OOM: oomKills() > before,
+		Code: status.ExitStatus(), OOM: oom,
 		StartedUnixNano: started.UnixNano(), ElapsedNano: int64(elapsed),
 		UserNano: usage.Utime.Nano(), SystemNano: usage.Stime.Nano(), MaxRSS: usage.Maxrss * 1024,
 	}
@@ -205,7 +210,7 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 		exit.Signal = int(status.Signal())
 		exit.Code = 128 + exit.Signal
 	}
-	return exit, nil
+	return exit
 }
 
 // feed gives what the process reads: the empty device, or a pipe that the file is
@@ -231,12 +236,15 @@ func (x *execution) feed() (*os.File, error) {
 }
 
 // forward passes signals on to all other processes of the container, or to the
-// process alone where there are those of others.
+// process alone where there are those of others. [EndSignal] kills them.
 func forward(signals <-chan os.Signal, pid int, alone bool) {
 	if alone {
 		pid = -1
 	}
 	for s := range signals {
+		if s == EndSignal {
+			s = unix.SIGKILL
+		}
 		if number, ok := s.(syscall.Signal); ok {
 			_ = unix.Kill(pid, number)
 		}

@@ -76,6 +76,8 @@ func (b *board) closed(e engine.TerminalClosed) (*step, string) {
 	case e.Left.Changed == 0:
 	case e.Left.Kept:
 		text += fmt.Sprintf("; going on with %s changed", show.Plural(e.Left.Changed, "path"))
+	case e.Left.Away:
+		text += fmt.Sprintf("; %s changed, and not kept, as --keep would have done", show.Plural(e.Left.Changed, "path"))
 	default:
 		text += fmt.Sprintf("; %s changed, and not kept, as --keep would have done. Until `inlay gc`:\n    inlay diff last@%d %s",
 			show.Plural(e.Left.Changed, "path"), e.Step, e.Left.Tree.Digest())
