@@ -8,6 +8,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -60,6 +61,9 @@ type Local interface {
 	KeepTar(ctx context.Context, r io.Reader) error
 	// Has tells which contents are not here.
 	Missing(ctx context.Context, ds []digest.Digest) ([]digest.Digest, error)
+	// RootAttr gives the attributes that an image of a registry gives the root, which
+	// no remote knows.
+	RootAttr(ctx context.Context, ref string, p image.Platform) (tree.Attr, error)
 	// Recall gives what was remembered of a tree; nil if nothing was.
 	Recall(ctx context.Context, of digest.Digest) ([]byte, error)
 	// Remember remembers something of a tree, for as long as the tree is kept or a

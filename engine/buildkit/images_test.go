@@ -53,8 +53,9 @@ func TestAnImageThatADaemonPullsIsTheTreeThatItIsHere(t *testing.T) {
 	host := registry(t)
 	here := openHere(t, embedded.Options{})
 	ref := host + "/busybox:1"
-	push(t, here, enginetest.Busybox(t), ref)
-	want, err := here.Resolve(t.Context(), enginetest.Busybox(t), nil)
+	base := graph.New(graph.SetAttr{Paths: []string{"/"}, Mode: "0751", Shallow: true}, "with-mode", enginetest.Busybox(t))
+	push(t, here, base, ref)
+	want, err := here.Resolve(t.Context(), base, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,15 @@ func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) 
 	if want != nil {
 		o = append(o, llb.Platform(*want))
 	}
-	h, err := r.hold(ctx, llb.Image(pinned, o...), tree.Empty().Attr())
+	root, err := r.local.RootAttr(ctx, pinned, c.Platform())
+	if err != nil { // as when the daemon alone reaches the registry
+		if ctx.Err() != nil {
+			return engine.Result{}, err
+		}
+		p.Event(engine.Progress{Step: -1, What: "the root has the usual attributes, as this machine cannot look at the image: " + err.Error()})
+		root = tree.Empty().Attr()
+	}
+	h, err := r.hold(ctx, llb.Image(pinned, o...), root)
 	if err != nil {
 		return engine.Result{}, err
 	}
