@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
@@ -148,6 +150,29 @@ func TestADaemonTooOldToMergeMakesTheSameTrees(t *testing.T) {
 	enginetest.Equal(t, graphs(t, 15), enginetest.EqualOptions{First: 500, Limits: enginetest.Limits{NoMoves: true, UTF8: true, NoOddRoots: true}}, func(t testing.TB) (a, b engine.Engine) {
 		return open(t, embedded.Options{}, buildkit.Options{}), open(t, embedded.Options{}, buildkit.Options{Copy: true})
 	})
+}
+
+func TestContentThatIsNotWhatItsDigestSaysIsRefused(t *testing.T) {
+	var r *buildkit.Remote
+	at := address(t)
+	e := openHere(t, embedded.Options{Remote: func(l engine.Local) (_ engine.Remote, err error) {
+		r, err = buildkit.New(buildkit.Options{Addresses: []daemon.Address{at}}, l)
+		return r, err
+	}})
+	res, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "echo 12345 > /f"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := digest.Of([]byte("54321\n"))
+	r.Lie(d, res.Held, "/f", 6)
+	f, err := e.OpenContent(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if b, err := io.ReadAll(f); !errors.Is(err, digest.ErrMismatch) {
+		t.Errorf("it gave %q, %v", b, err)
+	}
 }
 
 // authority is who vouches for daemons and clients.

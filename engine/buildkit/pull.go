@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/internal/daemon"
@@ -34,6 +35,9 @@ func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) 
 		})
 		if err != nil {
 			return d.Lost(err)
+		}
+		if _, asked, ok := strings.Cut(ref, "@"); ok && dgst.String() != asked {
+			return fmt.Errorf("%w: the daemon gives %s", digest.ErrMismatch, dgst)
 		}
 		config, pinned = dt, name
 		if dgst != "" {
