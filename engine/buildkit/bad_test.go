@@ -147,7 +147,7 @@ func TestWhoStopsWaitingStopsTheProcess(t *testing.T) {
 }
 
 func TestADaemonTooOldToMergeMakesTheSameTrees(t *testing.T) {
-	enginetest.Equal(t, graphs(t, 15), enginetest.EqualOptions{First: 500, Limits: enginetest.Limits{NoMoves: true, UTF8: true, NoOddRoots: true}}, func(t testing.TB) (a, b engine.Engine) {
+	enginetest.Equal(t, graphs(t, 8), enginetest.EqualOptions{First: 500, Limits: enginetest.Limits{NoMoves: true, UTF8: true, NoOddRoots: true}}, func(t testing.TB) (a, b engine.Engine) {
 		return open(t, embedded.Options{}, buildkit.Options{}), open(t, embedded.Options{}, buildkit.Options{Copy: true})
 	})
 }

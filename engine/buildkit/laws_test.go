@@ -42,7 +42,7 @@ func TestBothEnginesMakeTheSameOfGraphs(t *testing.T) {
 	if os.Getenv("INLAY_RUNC") == "" {
 		t.Skip("needs inlay-runc: gcc, pkg-config and libseccomp-dev")
 	}
-	enginetest.Equal(t, graphs(t, 60), enginetest.EqualOptions{}, func(t testing.TB) (a, b engine.Engine) {
+	enginetest.Equal(t, graphs(t, 25), enginetest.EqualOptions{}, func(t testing.TB) (a, b engine.Engine) {
 		return openHere(t, embedded.Options{Record: true}),
 			open(t, embedded.Options{Record: true}, buildkit.Options{})
 	})
