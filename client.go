@@ -39,6 +39,14 @@ type Options struct {
 	// resolved is one, which `inlay runs` lists, with its steps, their trees and
 	// logs. [Client.Begin] makes one of several.
 	Forget bool
+	// CacheFrom are caches of other machines that results are taken from: an
+	// engine.ParseCache of "type=registry,ref=REF,trust=true", or
+	// "type=local,src=DIR,trust=true". CacheTo are those that
+	// [Client.ExportCache] writes. See docs/cache.md.
+	CacheFrom, CacheTo []engine.Cache
+	// Remote gives a machine that runs the processes instead of this one, such as
+	// buildkit.At gives it; nil is this one. It has caches of its own.
+	Remote func(engine.Local) (engine.Remote, error)
 }
 
 // Open gives a client with an engine on this machine. There is no daemon: the
@@ -47,7 +55,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Terminal.Stdin == nil && o.Terminal.Stdout == nil {
 		o.Terminal = embedded.Streams{Stdin: os.Stdin, Stdout: os.Stdout}
 	}
-	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget})
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget, CacheFrom: o.CacheFrom, CacheTo: o.CacheTo, Remote: o.Remote})
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +144,7 @@ func (d Directory) FS(ctx context.Context, c *Client) (fs.FS, error) {
 // Entries gives the names in the directory at a path, in bytewise order.
 // Directories end in a slash.
 func (d Directory) Entries(ctx context.Context, c *Client, at string) ([]string, error) {
-	f, err := d.FS(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	list, err := fs.ReadDir(f, fsPath(at))
+	list, err := read(ctx, c, d, func(f fs.FS) ([]fs.DirEntry, error) { return fs.ReadDir(f, fsPath(at)) })
 	if err != nil {
 		return nil, named(err, "Entries", at)
 	}
@@ -157,22 +161,18 @@ func (d Directory) Entries(ctx context.Context, c *Client, at string) ([]string,
 // Glob gives the paths that match a pattern, in which "**" stands for any
 // number of names.
 func (d Directory) Glob(ctx context.Context, c *Client, pattern string) ([]string, error) {
-	t, err := d.view(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	list, err := compose.Glob(ctx, t, pattern)
+	var list []string
+	err := c.lasting(ctx, d.Node(), func(r engine.Result) (err error) {
+		list, err = compose.Glob(ctx, r.Tree, pattern)
+		return err
+	})
 	return list, named(err, "Glob", pattern)
 }
 
 // Stat describes what a path leads to; symlinks are followed, but for a last
 // one.
 func (d Directory) Stat(ctx context.Context, c *Client, at string) (fs.FileInfo, error) {
-	f, err := d.FS(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	info, err := fs.Lstat(f, fsPath(at))
+	info, err := read(ctx, c, d, func(f fs.FS) (fs.FileInfo, error) { return fs.Lstat(f, fsPath(at)) })
 	return info, named(err, "Stat", at)
 }
 
@@ -194,11 +194,7 @@ func fsPath(p string) string {
 
 // Contents gives what the file holds.
 func (f File) Contents(ctx context.Context, c *Client) ([]byte, error) {
-	view, err := f.dir.FS(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	b, err := fs.ReadFile(view, fsPath(f.path))
+	b, err := read(ctx, c, f.dir, func(view fs.FS) ([]byte, error) { return fs.ReadFile(view, fsPath(f.path)) })
 	return b, named(err, "File", f.path)
 }
 
@@ -227,10 +223,6 @@ func (c *Client) export(ctx context.Context, n *graph.Node, dest string, opts []
 	if err != nil {
 		return engine.Exported{}, err
 	}
-	r, err := c.Resolve(ctx, n)
-	if err != nil {
-		return engine.Exported{}, err
-	}
 	var o engine.ExportOptions
 	if len(opts) > 0 {
 		o = opts[0]
@@ -238,7 +230,12 @@ func (c *Client) export(ctx context.Context, n *graph.Node, dest string, opts []
 	if o.Progress == nil {
 		o.Progress = c.events
 	}
-	return c.engine.Export(ctx, r, to, o)
+	var out engine.Exported
+	err = c.lasting(ctx, n, func(r engine.Result) (err error) {
+		out, err = c.engine.Export(ctx, r, to, o)
+		return err
+	})
+	return out, err
 }
 
 // ErrNoExec is the error of asking for the output of a container in which
@@ -269,22 +266,23 @@ func (c Container) ExitCode(ctx context.Context, on *Client) (int, error) {
 }
 
 func (c Container) output(ctx context.Context, on *Client, which func(*engine.Exec) tree.File) (string, error) {
-	r, err := on.Resolve(ctx, c.Node())
-	if err != nil {
-		return "", err
-	}
-	if r.Exec == nil {
-		return "", ErrNoExec
-	}
-	f := which(r.Exec)
-	if f.Size == 0 {
-		return "", nil
-	}
-	rc, err := on.engine.OpenContent(ctx, f.Content)
-	if err != nil {
-		return "", err
-	}
-	defer rc.Close()
-	b, err := io.ReadAll(rc)
+	var b []byte
+	err := on.lasting(ctx, c.Node(), func(r engine.Result) error {
+		if r.Exec == nil {
+			return ErrNoExec
+		}
+		f := which(r.Exec)
+		if f.Size == 0 {
+			b = nil
+			return nil
+		}
+		rc, err := on.engine.OpenContent(ctx, f.Content)
+		if err != nil {
+			return err
+		}
+		defer rc.Close()
+		b, err = io.ReadAll(rc)
+		return err
+	})
 	return string(b), err
 }

@@ -68,21 +68,24 @@ var law = []rule{
 	{"image/archive", "digest image image/layout internal/compress", "a tar of a layout"},
 	{"image/registry", "digest image internal/compress", "one place for images"},
 
+	{"internal/cache", "digest image", "a byte format of results and objects, at a place for images; what they are of is its caller's business"},
+
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
 	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
 	{"engine/enginetest", "digest tree compose graph image image/layout engine engine/runs internal/steplog internal/store internal/treetest",
 		"the laws of engines, for tests: of any engine; what they remember is in a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+		"internal/cache internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{"engine/buildkit", "digest tree compose graph image engine internal/daemon internal/layer internal/shim", "what a BuildKit daemon does for an engine: it keeps nothing here itself"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
 	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},
 	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
+	{"cmd/inlay/internal/prompt", "tree compose engine/embedded pipeline cmd/inlay/internal/show", "a conversation on a terminal, which is guarded as that of a session; what looks at values it is given"},
 	{"cmd/inlay/internal/chart", "", "draws boxes and arrows; what they stand for is not its business"},
 	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/buildkit engine/embedded . pipeline " +
-		"internal/steplog internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart",
+		"internal/steplog internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart cmd/inlay/internal/prompt",
 		"the command: what it does, a program with the SDK can do, but for the care of the store"},
 	{"cmd/inlay-shim", "internal/shim", "the program of internal/shim"},
 	{"bench", "", "measures the command from outside"},

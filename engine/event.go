@@ -83,7 +83,15 @@ type NotKept struct {
 	Err  error
 }
 
+// Lost says that what the process of a step left, and is asked for, could not be
+// kept: what is given is the tree that it began with.
+type Lost struct {
+	Step int    // that asks for it; -1 for what is no step
+	Of   string // the name of the step that failed
+}
+
 func (LeftOut) event()     {}
+func (Lost) event()        {}
 func (NotKept) event()     {}
 func (Placed) event()      {}
 func (Written) event()     {}

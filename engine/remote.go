@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"io"
+	"syscall"
+	"time"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/graph"
@@ -29,10 +31,11 @@ type Remote interface {
 	Export(ctx context.Context, r Result, to Place, o ExportOptions) (Exported, bool, error)
 	// Fetch brings the contents of a result here, all at once.
 	Fetch(ctx context.Context, r Result) error
-	// Enter runs the process of a session.
-	Enter(ctx context.Context, x RemoteSession) (RemoteExit, error)
-	// End ends a run whose last result was r: caches are exported.
-	End(ctx context.Context, r Result) error
+	// Enter runs the process of a session until its end, or that of ctx, which ends it.
+	// Close what it gives.
+	Enter(ctx context.Context, x RemoteSession) (RemoteVisit, error)
+	// ExportCache has the remote write what it made to the caches that were asked for.
+	ExportCache(ctx context.Context) error
 	// Close ends the use of the remote.
 	Close(ctx context.Context) error
 }
@@ -66,8 +69,8 @@ type Local interface {
 	Secret(ctx context.Context, name string) ([]byte, error)
 }
 
-// RemoteExec is a process that a remote is to run.
-type RemoteExec struct {
+// RemoteProcess is a process that a remote is to run, and what it sees.
+type RemoteProcess struct {
 	Call    string // for people
 	Root    Result
 	Args    []string
@@ -76,17 +79,27 @@ type RemoteExec struct {
 	UID     uint32
 	GID     uint32
 	Groups  []uint32
-	Stdin   []byte
 	Network graph.Network
 	Mounts  []RemoteMount
+	// Lowered receives how the trees were made at the remote.
+	Lowered func(Lowering)
+}
+
+// RemoteExec is a process whose result is wanted, and that may have one already.
+type RemoteExec struct {
+	RemoteProcess
+	Stdin   []byte
 	NoCache string
 	// Expect is the exit codes that are no failure: a failure that the remote
 	// remembers is tried again.
 	Expect []int
+	// Remembered takes such a failure for what it was: the step is looked into.
+	Remembered bool
 	// Output receives what the process writes, while it does.
 	Output func(stderr bool, b []byte)
-	// Lowered receives how the trees were made at the remote.
-	Lowered func(Lowering)
+	// Restarted is told when the machine went away and the process is run again by
+	// another one: Output gets all of it again.
+	Restarted func(on string)
 }
 
 // RemoteMount is a mount of a process that a remote is to run.
@@ -115,24 +128,55 @@ type ProcessExit struct {
 	NotStarted string
 }
 
-// RemoteSession is a process of a person that a remote is to run.
+// RemoteSession is a process of a person.
 type RemoteSession struct {
-	RemoteExec
-	TTY    bool
-	Stdin  io.Reader
-	Stdout io.Writer
-	Stderr io.Writer
-	Resize <-chan WindowSize
-	Keep   bool // what it leaves is wanted
+	RemoteProcess
+	// Lent is shown at LentAt, with programs for this machine's
+	// architecture; nil lends nothing.
+	Lent   *tree.Tree
+	LentAt string
+
+	Terminal *RemoteTerminal // nil: pipes
+	Stdin    io.Reader       // nil: nothing
+	Stdout   io.Writer       // nil: nobody hears it
+	Stderr   io.Writer       // nil: nobody hears it
+	Signals  <-chan syscall.Signal
+	Grace    time.Duration // between SIGTERM and SIGKILL, when it is ended
+}
+
+// RemoteTerminal is a terminal that a process is started on.
+type RemoteTerminal struct {
+	Size   WindowSize
+	Resize <-chan WindowSize // is not closed
 }
 
 // WindowSize is that of a terminal, in characters.
-type WindowSize struct{ Rows, Columns uint32 }
+type WindowSize struct{ Rows, Columns uint16 }
+
+// RemoteVisit is a session whose process has ended. What it left is there until
+// Close.
+type RemoteVisit interface {
+	// Exit tells how it ended, and how long it ran.
+	Exit() (ProcessExit, time.Duration)
+	// Left gives the tree as the process left it. Before is as it found it. All is
+	// known of both. If contents are wanted, those that are new at the remote are kept
+	// here.
+	Left(ctx context.Context, before tree.Tree, contents bool) (tree.Tree, error)
+	Close(ctx context.Context)
+}
 
 // Lowering is how a remote made a tree of what it held.
 type Lowering struct {
 	How LoweringKind
 	Why string // in words, with what was laid over what
+}
+
+// String says it in one line.
+func (l Lowering) String() string {
+	if l.How == LowerNothing {
+		return l.Why
+	}
+	return string(l.How) + ": " + l.Why
 }
 
 // LoweringKind is what a remote made a tree with.

@@ -46,6 +46,7 @@ type Left struct {
 	// Changed is how many paths were added, replaced or removed.
 	Changed int64
 	Kept    bool // as a name, or as the result of the step
+	Away    bool // the store does not have Tree: it is known, and contents are at a remote alone
 }
 
 // Outcome says how it ended, in one line.

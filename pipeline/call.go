@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -41,9 +42,13 @@ func (c *call) do(ctx context.Context) (value, error) {
 	if c.in != nil && w.on&c.in.kind() == 0 {
 		return nil, c.errorf("%s works on %s, and what comes before the | is %s", w.Name, wanted(w.on), c.in.kind())
 	}
+	if g := w.Group; c.runner.skipping && (g == Prints || g == Writes) {
+		c.runner.plan(c.in)
+		return c.in, nil
+	}
 	label := c.label()
 	c.runner.labels[label] = c
-	v, err := w.run(ctx, c)
+	v, err := c.lasting(ctx)
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -71,6 +76,21 @@ func (c *call) do(ctx context.Context) (value, error) {
 		return changes{relabel(nil, v.node, label)}, nil
 	}
 	return v, nil
+}
+
+// mostLosses is how many caches may be lost while a word is run.
+const mostLosses = 8
+
+// lasting runs the word, and again if a part of what it looked at was lost with a
+// cache: then that is made.
+func (c *call) lasting(ctx context.Context) (v value, err error) {
+	for range mostLosses {
+		if v, err = c.parsed.word.run(ctx, c); !errors.Is(err, engine.ErrLost) || ctx.Err() != nil {
+			break
+		}
+		clear(c.runner.made)
+	}
+	return v, err
 }
 
 func wanted(k kind) string {

@@ -69,10 +69,11 @@ func (c *call) expect() []int {
 	return codes
 }
 
-// stdin reads --stdin, and the file that it names; none after an error.
+// stdin reads --stdin, and the file that it names; none after an error, or when
+// the word is skipped.
 func (c *call) stdin() string {
 	path, ok := strings.CutPrefix(c.flag("stdin"), "@")
-	if !ok || c.err != nil {
+	if !ok || c.err != nil || c.runner.skipping {
 		return path
 	}
 	s, err := readStdin(path)

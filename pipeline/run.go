@@ -24,16 +24,21 @@ type Environment struct {
 	Print func(context.Context, Output) error
 	// Overlay makes copies overlays unless they say otherwise.
 	Overlay bool
+	// Skip receives nodes that would have been resolved if nothing had failed
+	// before. Nil drops them.
+	Skip func(*graph.Node)
 }
 
 // Run carries out the script, pipeline by pipeline. A pipeline is resolved
 // when a word prints or writes, and at its end. Errors that come from a word are
 // *[CallError]; what is found only now to be wrong with the script itself is a
-// *[SyntaxError].
+// *[SyntaxError]. What is behind the first error is not carried out, and given to
+// the environment's Skip.
 func (s *Script) Run(ctx context.Context, e Environment) error {
 	r := newRunner(s, e)
-	for _, st := range s.stmts {
+	for i, st := range s.stmts {
 		if err := r.statement(ctx, st); err != nil {
+			r.skip(ctx, st, s.stmts[i+1:])
 			return err
 		}
 	}
@@ -48,6 +53,9 @@ type runner struct {
 	labels map[string]*call // by how the nodes of the call are named
 	within map[string]*call // by how nodes are named that arguments of the call stand for
 	made   map[*graph.Node]engine.Result
+
+	skipping bool // something failed: nothing is resolved any more
+	blind    bool // pipelines in arguments are not looked into
 }
 
 func newRunner(s *Script, e Environment) *runner {
@@ -89,10 +97,13 @@ func (r *runner) assigned(ctx context.Context, a *syntax.Assign) (value, error) 
 // print; a nil print leaves a pipeline that prints nothing unresolved, as $(...)
 // and variables have it, and collects text instead.
 func (r *runner) pipeline(ctx context.Context, p pipeline, print func(context.Context, Output) error) (value, error) {
+	if r.skipping {
+		return r.skipped(ctx, p, nil, print != nil), nil
+	}
 	var v value
 	var printed strings.Builder
 	wrote := false
-	for _, pc := range p {
+	for i, pc := range p {
 		c := &call{runner: r, parsed: pc, in: v}
 		c.print = print
 		if print == nil {
@@ -102,10 +113,13 @@ func (r *runner) pipeline(ctx context.Context, p pipeline, print func(context.Co
 				return err
 			}
 		}
-		var err error
-		if v, err = c.do(ctx); err != nil {
-			return nil, r.failed(c, err)
+		made, err := c.do(ctx)
+		if err != nil {
+			err = r.failed(c, err)
+			r.skipFrom(ctx, p[i:], v, print != nil)
+			return nil, err
 		}
+		v = made
 		if pc.word.Group == Prints {
 			wrote = true
 		}

@@ -10,7 +10,7 @@ func terminalWord() Word {
 	return Word{
 		Name: "terminal", Group: Execs, Args: "[--] [CMD...]", Short: "stop here and open the terminal; go on when its process ends",
 		Long: "Without CMD the user's shell runs, or /bin/sh. What is changed there is thrown away,\n" +
-			"unless --keep is given. A pipeline stops here each time that it is run, however the\n" +
+			"unless --keep is given; for a while a line says how to see it. A pipeline stops here each time that it is run, however the\n" +
 			"process ends it goes on, and what came before and after is cached as always.",
 		Flags: []Flag{
 			{Name: "keep", Help: "go on with what was changed"},

@@ -25,6 +25,8 @@ type app struct {
 	maxBytes   string
 	maxEntries int64
 	limits     embedded.Limits // those that need no parsing
+	cacheFrom  []string
+	cacheTo    []string
 	json       bool
 
 	display progress.Display // nil before the store is opened

@@ -22,9 +22,9 @@ func (a *app) diffCommand() *cobra.Command {
 		Short: "list the paths in which two trees differ",
 		Long: "List what makes the second tree of the first: A for a path that was added, M for one\n" +
 			"that was changed, D for one that was removed, with all below it. What was changed, and\n" +
-			"by how many bytes, is told by --stat; -p shows the lines of files that differ, as a\n" +
-			"unified diff. One SRC alone must be a step of a run: then it is what that step changed.\n" +
-			"The exit code does not tell whether they differ.\n\n" + sources,
+			"by how many bytes, is told by --stat: an inode counts once. -p shows the lines of files\n" +
+			"that differ, as a unified diff. One SRC alone must be a step of a run: then it is what\n" +
+			"that step changed. The exit code does not tell whether they differ.\n\n" + sources,
 		Example: `  inlay diff debian:12 oci:out
   inlay diff -p last@2 last@failed
   inlay diff --stat last@failed
@@ -116,6 +116,7 @@ type difference struct {
 
 	dir      bool
 	was, now tree.Entry
+	gone     []gone // files of a directory that is no more
 }
 
 // diffOptions say how much is told of differences.
@@ -126,7 +127,7 @@ type diffOptions struct {
 
 // diff writes in what two trees differ.
 func (s *session) diff(ctx context.Context, a, b tree.Tree, o diffOptions) error {
-	c := comparison{ctx: ctx, found: []difference{}}
+	c := comparison{ctx: ctx, found: []difference{}, deep: o.stat || o.patch || s.json}
 	if what := attributes(a, b); len(what) > 0 {
 		c.found = append(c.found, difference{Change: "M", Path: "/", Kind: "directory", What: what, dir: true})
 	}
@@ -135,6 +136,11 @@ func (s *session) diff(ctx context.Context, a, b tree.Tree, o diffOptions) error
 	}
 	if err := c.links(a, b); err != nil {
 		return err
+	}
+	if c.deep {
+		if err := c.bytes(a, b); err != nil {
+			return err
+		}
 	}
 	if s.json {
 		return s.diffJSON(ctx, c.found, o)
@@ -203,6 +209,7 @@ type comparison struct {
 	ctx    context.Context
 	found  []difference
 	linked []string // names of hardlinks in one of the trees
+	deep   bool     // also what a directory held that is gone
 }
 
 func (c *comparison) directory(at string, a, b tree.Tree) error {
@@ -228,26 +235,23 @@ func (c *comparison) name(at string, was, now tree.Entry) error {
 	d := difference{Path: show.Bytes(at), dir: isDir, was: was, now: now}
 	switch {
 	case now == nil:
-		d.Change, d.Kind, d.Bytes, d.dir = "D", was.Kind().String(), -size(was), wasDir
+		d.Change, d.Kind, d.dir = "D", was.Kind().String(), wasDir
 		if wasDir {
 			d.Entries = old.Count()
 		}
 	case was == nil:
-		d.Change, d.Kind, d.Bytes = "A", now.Kind().String(), size(now)
+		d.Change, d.Kind = "A", now.Kind().String()
 	default:
 		d.Change, d.Kind = "M", now.Kind().String()
 		d.What = attributes(was, now)
-		if !wasDir || !isDir {
-			d.Bytes = size(now) - size(was)
-		}
 		if was.Kind() == now.Kind() && wasDir && len(d.What) == 0 {
 			return c.directory(at, old, dir)
 		}
 	}
-	if isDir && !wasDir {
-		d.Bytes = 0 // what it holds is listed
-		if was != nil {
-			d.Bytes = -size(was)
+	if wasDir && !isDir && c.deep {
+		var err error
+		if d.gone, err = c.below(at, old); err != nil {
+			return err
 		}
 	}
 	c.found = append(c.found, d)
@@ -286,14 +290,4 @@ func attributes(a, b tree.Entry) []string {
 	add(x.ModTime != y.ModTime, "time")
 	add(x.Xattrs != y.Xattrs, "xattrs")
 	return what
-}
-
-func size(e tree.Entry) int64 {
-	switch e := e.(type) {
-	case tree.File:
-		return e.Size
-	case tree.Tree:
-		return e.Bytes()
-	}
-	return 0
 }

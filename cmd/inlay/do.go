@@ -71,10 +71,13 @@ func (a *app) doCommand() *cobra.Command {
 			}
 			return a.with(cmd.Context(), text, func(ctx context.Context, s *session) error {
 				err := script.Run(ctx, pipeline.Environment{
-					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Overlay: overlay,
+					Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Overlay: overlay, Skip: s.recorded.Skip,
 				})
 				if err != nil && onFailure != "" {
 					err = s.onFailure(ctx, err)
+				}
+				if err == nil {
+					err = s.exportCache(ctx)
 				}
 				return err
 			})
@@ -84,6 +87,7 @@ func (a *app) doCommand() *cobra.Command {
 	c.Flags().BoolVar(&overlay, "overlay", false, "make copies overlays unless they say --no-overlay: they follow no symlinks")
 	c.Flags().StringVar(&onFailure, "on-failure", "", "shell: open one in what a failed step left, as its process was run")
 	_ = c.RegisterFlagCompletionFunc("on-failure", cobra.FixedCompletions([]string{"shell"}, cobra.ShellCompDirectiveNoFileComp))
+	a.cacheFlags(c)
 	c.Flags().BoolVar(&words, "words", false, "describe the words of the language")
 	return a.jsonFlag(c)
 }

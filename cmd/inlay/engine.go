@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 
-	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
 )
@@ -23,7 +22,7 @@ func (a *app) engineName() string {
 func (a *app) elsewhere(o *embedded.Options) error {
 	name := a.engineName()
 	if name == "embedded" {
-		return nil
+		return a.caches(o)
 	}
 	addresses, err := buildkit.ParseEngine(name)
 	if err != nil {
@@ -33,9 +32,11 @@ func (a *app) elsewhere(o *embedded.Options) error {
 	if err != nil {
 		return err
 	}
-	o.Name = name
-	o.Remote = func(l engine.Local) (engine.Remote, error) {
-		return buildkit.New(buildkit.Options{Addresses: addresses, Route: dir}, l)
+	from, to, err := a.daemonCaches()
+	if err != nil {
+		return err
 	}
+	o.Name = name
+	o.Remote = buildkit.At(buildkit.Options{Addresses: addresses, Route: dir, CacheFrom: from, CacheTo: to})
 	return nil
 }

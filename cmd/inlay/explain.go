@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
-	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/internal/store"
@@ -95,13 +93,16 @@ func (s *session) explain(e runs.Explanation, all bool) error {
 	p := s.page()
 	p.run(e.Run, e.Asked, e.Error)
 	for _, st := range e.Steps {
-		p.printf("\n#%d %s: %s\n", st.Number(), cleanLine(st.Call), outcome(st.State, st.Started, st.Ended))
+		p.printf("\n#%d %s: %s\n", st.Number(), show.Line(st.Call), outcome(st.State, st.Started, st.Ended))
 		if st.Uncached != nil {
-			p.printf("   not cached: %s\n", cleanLine(st.Uncached.Text))
+			p.printf("   not cached: %s\n", show.Line(st.Uncached.Text))
+		}
+		for _, l := range st.Lowered {
+			p.printf("   at the daemon: %s\n", show.Line(l.String()))
 		}
 		places(p, st, all)
 		if st.Error != "" {
-			p.printf("   %s\n", cut(show.Clean(strings.ReplaceAll(strings.TrimPrefix(st.Error, st.Call+": "), "\n", "; "), false)))
+			p.printf("   %s\n", errorOf(st.Step))
 		}
 		if text := summary(st); text != "" {
 			p.printf("   %s\n", text)
@@ -169,25 +170,13 @@ func summary(st runs.ExplainedStep) string {
 	case c == nil:
 		text = show.Entries(st.Total.Entries) + ", " + show.Size(st.Total.Bytes) + " of files"
 	default:
-		text = changed(*c)
+		text = show.Changes(*c)
 	}
 	text += "; " + inBytes(st.Written.Blobs) + " written"
 	if st.Written.Nodes > 0 {
 		text += ", and " + inBytes(st.Written.Nodes) + " of directories"
 	}
 	return text
-}
-
-// changed writes how two trees differ, in numbers.
-func changed(c compose.Counts) string {
-	if c.Added+c.Replaced+c.Removed == 0 {
-		return "nothing changed, " + show.Entries(c.Shared) + " shared"
-	}
-	text := fmt.Sprintf("%s added, %s replaced", show.Entries(c.Added), show.Number(c.Replaced))
-	if c.Removed > 0 {
-		text += ", " + show.Number(c.Removed) + " removed"
-	}
-	return text + ", " + show.Number(c.Shared) + " shared"
 }
 
 func inBytes(n int64) string {

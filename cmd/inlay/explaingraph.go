@@ -64,7 +64,7 @@ func graphOf(e runs.Explanation, marked int) chart.Graph {
 	first := map[digest.Digest]int{}
 	for i, st := range e.Steps {
 		b := chart.Box{
-			Head:   fmt.Sprintf("#%d %s", st.Number(), cleanLine(st.Call)),
+			Head:   fmt.Sprintf("#%d %s", st.Number(), show.Line(st.Call)),
 			Colour: colour(st.State),
 			Marked: st.Number() == marked,
 		}
@@ -93,10 +93,10 @@ func graphOf(e runs.Explanation, marked int) chart.Graph {
 func graphLines(st runs.ExplainedStep) []string {
 	lines := []string{outcome(st.State, st.Started, st.Ended)}
 	if st.Uncached != nil {
-		lines = append(lines, "not cached: "+cleanLine(st.Uncached.Text))
+		lines = append(lines, "not cached: "+show.Line(st.Uncached.Text))
 	}
 	if st.Error != "" {
-		lines = append(lines, cleanLine(strings.TrimPrefix(st.Error, st.Call+": ")))
+		lines = append(lines, show.Line(strings.TrimPrefix(string(st.Error), string(st.Call)+": ")))
 	}
 	changed, written, _ := strings.Cut(summary(st), "; ")
 	for _, l := range []string{changed, written} {
@@ -105,11 +105,6 @@ func graphLines(st runs.ExplainedStep) []string {
 		}
 	}
 	return lines
-}
-
-// cleanLine makes one line of text from anywhere.
-func cleanLine(s string) string {
-	return show.Clean(strings.ReplaceAll(s, "\n", " "), false)
 }
 
 // short is the start of a digest, by which it is known among those of a run.

@@ -33,6 +33,8 @@ type explainedStep struct {
 	Why     show.Bytes `json:"why,omitempty"`
 	Before  string     `json:"before,omitempty"` // digests of trees
 	After   string     `json:"after,omitempty"`
+	// Lowered is how a BuildKit daemon made the trees that it needed.
+	Lowered []loweredJSON `json:"lowered,omitempty"`
 	// Total is what the tree after the step holds.
 	Total *totalJSON `json:"total,omitempty"`
 	// Change is how the tree after it differs from the one before it.
@@ -41,6 +43,11 @@ type explainedStep struct {
 	Written    writtenJSON      `json:"written"`
 	Placements []show.Placement `json:"placements"`
 	More       int64            `json:"more,omitempty"` // placements that were not recorded
+}
+
+type loweredJSON struct {
+	How string     `json:"how"`
+	Why show.Bytes `json:"why"`
 }
 
 type totalJSON struct {
@@ -76,6 +83,9 @@ func explanationOf(e runs.Explanation) explanation {
 		}
 		if st.Uncached != nil {
 			j.Cause, j.Why = string(st.Uncached.Cause), show.Bytes(st.Uncached.Text)
+		}
+		for _, l := range st.Lowered {
+			j.Lowered = append(j.Lowered, loweredJSON{string(l.How), show.Bytes(l.Why)})
 		}
 		for _, i := range st.Inputs {
 			j.Inputs = append(j.Inputs, i+1)

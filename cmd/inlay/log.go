@@ -278,11 +278,11 @@ func (f *follower) ending(found runs.Found) {
 }
 
 func (f *follower) tell(st runs.Step, text string) {
-	fmt.Fprintf(f.session.stderr, "#%d %s: %s\n", st.Number(), show.Clean(strings.ReplaceAll(st.Call, "\n", " "), false), text)
+	fmt.Fprintf(f.session.stderr, "#%d %s: %s\n", st.Number(), show.Clean(strings.ReplaceAll(string(st.Call), "\n", " "), false), text)
 }
 
 // errorOf gives the error of a step in one line, without the call that it begins
 // with.
 func errorOf(st runs.Step) string {
-	return cut(show.Clean(strings.ReplaceAll(strings.TrimPrefix(st.Error, st.Call+": "), "\n", "; "), false))
+	return cut(show.Clean(strings.ReplaceAll(strings.TrimPrefix(string(st.Error), string(st.Call)+": "), "\n", "; "), false))
 }

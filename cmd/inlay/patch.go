@@ -19,16 +19,29 @@ const (
 	around = 3
 )
 
-// patch compares the lines of a file before and after, as a unified diff; "" if
-// neither side is a file, or they hold the same. What is no text is only said to
-// differ.
+// patch compares the lines of files before and after, as unified diffs: of a file,
+// and of those of a directory that is gone; "" if there is none, or they hold the
+// same. What is no text is only said to differ.
 func (s *session) patch(ctx context.Context, d difference) (string, error) {
-	was, wasFile := d.was.(tree.File)
-	now, isFile := d.now.(tree.File)
+	text, err := s.patchFile(ctx, string(d.Path), d.was, d.now)
+	for _, g := range d.gone {
+		if err != nil {
+			return "", err
+		}
+		var more string
+		more, err = s.patchFile(ctx, g.path, g.file, nil)
+		text += more
+	}
+	return text, err
+}
+
+func (s *session) patchFile(ctx context.Context, at string, before, after tree.Entry) (string, error) {
+	was, wasFile := before.(tree.File)
+	now, isFile := after.(tree.File)
 	if !wasFile && !isFile || wasFile && isFile && was.Content == now.Content || was.Size+now.Size == 0 {
 		return "", nil
 	}
-	names := [2]string{"a" + string(d.Path), "b" + string(d.Path)}
+	names := [2]string{"a" + at, "b" + at}
 	if !wasFile {
 		names[0] = "/dev/null"
 	}

@@ -43,12 +43,19 @@ func TestAConversationMakesAValueOfEachWord(t *testing.T) {
 	p.line("diff", "diff\nA /x\ninlay v3>")
 	p.line("diff v1", "diff v1\nA /usr/bin/tool\nA /x\ninlay v3>")
 	p.line("diff v2 v1", "\nD /usr/bin/tool\ninlay v3>")
+	seen := p.line("steps", "with-new-file /x (not cached: quicker to make again)\ninlay v3>")
+	if !strings.Contains(seen, "#1   cached ") || !strings.Contains(seen, ": running, since ") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.line("explain last@4", " bytes of directories\ninlay v3>")
+	p.line("runs", " 4 steps, 1 cached     inlay\ninlay v3>")
+	p.line("log last@1", "inlay v3>")
 	p.line("undo", "undo\ninlay v2>")
 	p.line("without-file /etc/motd", "\nv4 = without-file /etc/motd: 0 entries added, 0 replaced, 1 removed, 9 shared\ninlay v4>")
 	p.line("with-directory /old $v3", "\nv5 = with-directory /old $v3: 12 entries added, 0 replaced, 9 shared\ninlay v5>")
 	p.line("use v4", "\ninlay v4>")
 	p.line("values", "\n* v4   v2 | without-file /etc/motd\n  v5   v4 | with-directory /old $v3\ninlay v4>")
-	seen := p.line("digest", "\ninlay v4>")
+	seen = p.line("digest", "\ninlay v4>")
 	_, digest, _ := strings.Cut(seen, "> digest\n")
 	digest, _, _ = strings.Cut(digest, "\n")
 	p.line("save session.inlay", "\nwrote session.inlay: inlay do -f session.inlay\ninlay v4>")
@@ -86,6 +93,15 @@ func TestAConversationCompletesFromTheTree(t *testing.T) {
 		{"cat /bin/", "cat /bin/sh"},
 		{"cat /op", "cat /opt/"},
 		{"cat /opt/", "cat /opt/a\\ b"},
+		{"cat '/opt/", "cat '/opt/a b'"},
+		{"cat \"/opt/a", "cat \"/opt/a b\""},
+		{"cat /opt/'a", "cat /opt/'a b'"},
+		{"cat '/op", "cat '/opt/"},
+		{"with-new-file /x 'a | b' | without-f", "with-new-file /x 'a | b' | without-file"},
+		{"with-env \"A=$(fr", "with-env \"A=$(from"},
+		{"with-directory / \"$v", "with-directory / \"$v1\""},
+		{"with-directory / 'de", "with-directory / 'debian'"},
+		{"log last@f", "log last@failed"}, {"steps last@1", "steps last@1"},
 		{"without-f", "without-file"},
 		{"without-file /etc/mo", "without-file /etc/motd"},
 		{"with-file /etc/mo", "with-file /etc/motd"},

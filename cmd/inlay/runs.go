@@ -49,7 +49,7 @@ type runJSON struct {
 	Started time.Time      `json:"started"`
 	Seconds *float64       `json:"seconds,omitempty"`
 	Steps   map[string]int `json:"steps"` // how many are in which state
-	Error   string         `json:"error,omitempty"`
+	Error   show.Bytes     `json:"error,omitempty"`
 }
 
 func (s *session) runs(list []runs.Listed) error {
@@ -58,7 +58,7 @@ func (s *session) runs(list []runs.Listed) error {
 		for _, r := range list {
 			j := runJSON{
 				Run: r.Name, Asked: show.Bytes(r.Asked), State: string(r.State), Started: r.Started.UTC(),
-				Seconds: seconds(r.Started, r.Ended), Steps: map[string]int{}, Error: r.Error,
+				Seconds: seconds(r.Started, r.Ended), Steps: map[string]int{}, Error: show.Bytes(r.Error),
 			}
 			for state, n := range r.Steps {
 				j.Steps[string(state)] = n
@@ -77,7 +77,7 @@ func (s *session) runs(list []runs.Listed) error {
 		if n := r.Steps[runs.Cached]; n > 0 {
 			steps += fmt.Sprintf(", %d cached", n)
 		}
-		p.printf("%s  %-8s %6s  %-20s  %s\n", r.Name, r.State, took(r.Started, r.Ended), steps, shortly(r.Asked))
+		p.printf("%s  %-8s %6s  %-20s  %s\n", r.Name, r.State, took(r.Started, r.Ended), steps, shortly(string(r.Asked)))
 	}
 	return p.Flush()
 }

@@ -1,21 +1,28 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/runs"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/spf13/cobra"
 )
 
 const aboutShell = `Open a process in a tree, on a terminal of its own: the user's shell, or /bin/sh,
 or what is named behind --. It sees what a process of with-exec would see there; in a
 step of a run (last@failed, last@3) what the step's own process saw: its environment,
-directory, user, mounts and secrets, which are read again.
+directory, user, mounts and secrets, which are read again. --user takes another user,
+--secret env:TOKEN=file:./token another secret in the place of one that is gone, and
+--without-secrets leaves them out.
 
 The screen is not cleared, reset or switched. All that the process printed stays,
 and a last line says how it ended. The exit code is the process' own; 127 if there
@@ -24,7 +31,7 @@ no terminal, they are the process' own, and nothing is added to them.
 
 What is changed in the tree is thrown away, and for a while the end of a session
 says how to see it. --keep NAME makes it a name in the store, with the configuration
-and the layers of SRC. --with-shell shows a static busybox of this machine at ` + embedded.Lent + `,
+and the layers of SRC; with --replace also one that is there already. --with-shell shows a static busybox of this machine at ` + embedded.Lent + `,
 which is not part of the tree, and puts it last in PATH: for a tree without a shell.
 
 `
@@ -32,7 +39,7 @@ which is not part of the tree, and puts it last in PATH: for a tree without a sh
 func (a *app) shellCommand() *cobra.Command {
 	var v visit
 	c := &cobra.Command{
-		Use:   "shell [--keep NAME] [--with-shell] SRC [-- CMD...]",
+		Use:   "shell [--keep NAME [--replace]] [--user USER] [--with-shell] SRC [-- CMD...]",
 		Short: "open a process in a tree, on the terminal",
 		Long:  aboutShell + sources,
 		Example: `  inlay shell debian:12
@@ -56,6 +63,12 @@ func (a *app) shellCommand() *cobra.Command {
 					return usageError{err}
 				}
 			}
+			if v.replace && v.keep == "" {
+				return usageErrorf("--replace says what --keep NAME may do")
+			}
+			if v.unsecret && len(v.secrets) > 0 {
+				return usageErrorf("--secret and --without-secrets exclude each other")
+			}
 			return a.with(cmd.Context(), "", func(ctx context.Context, s *session) error {
 				v.session, v.src, v.args = s, args[0], args[1:]
 				return v.enter(ctx)
@@ -63,6 +76,10 @@ func (a *app) shellCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&v.keep, "keep", "", "name what is left, in the store")
+	c.Flags().BoolVar(&v.replace, "replace", false, "with --keep: also a name that is there already")
+	c.Flags().StringVar(&v.user, "user", "", "who the process is: USER[:GROUP], names or numbers")
+	c.Flags().StringArrayVar(&v.secrets, "secret", nil, "NAME=SECRET: a secret in the place of that NAME of a step")
+	c.Flags().BoolVar(&v.unsecret, "without-secrets", false, "do not show the secrets of a step")
 	c.Flags().BoolVar(&v.lend, "with-shell", false, "show a static busybox of this machine beside the tree")
 	platformFlag(c, &v.platform)
 	return c
@@ -74,11 +91,18 @@ type visit struct {
 	src, platform string
 	args          []string
 	keep          string
+	replace       bool // what has the name already
+	user          string
+	secrets       []string // NAME=SECRET
+	unsecret      bool     // show none
 	lend          bool
 }
 
 // enter opens the process in what SRC names.
 func (v *visit) enter(ctx context.Context) error {
+	if err := v.checkKeep(ctx); err != nil {
+		return err
+	}
 	p, err := place(v.src)
 	if err != nil {
 		return err
@@ -86,11 +110,30 @@ func (v *visit) enter(ctx context.Context) error {
 	if p.Scheme == engine.SchemeStep {
 		return v.enterStep(ctx)
 	}
+	if v.unsecret || len(v.secrets) > 0 {
+		return usageErrorf("%s is no step of a run: it has no secrets", v.src)
+	}
 	in, err := v.result(ctx, v.src, v.platform)
 	if err != nil {
 		return err
 	}
 	return v.stand(ctx, in, nil)
+}
+
+// checkKeep tells whether what is left can get its name, before there is anything to
+// lose.
+func (v *visit) checkKeep(ctx context.Context) error {
+	if v.keep == "" || v.replace {
+		return nil
+	}
+	_, err := v.embedded.Store().Ref(ctx, v.keep)
+	switch {
+	case err == nil:
+		return fmt.Errorf("--keep %s: there is such a name already: take another one, or add --replace", show.Quote(v.keep))
+	case errors.Is(err, store.ErrMissing):
+		return nil
+	}
+	return err
 }
 
 // enterStep opens the process in what a step left, and as the step's own was run.
@@ -101,9 +144,68 @@ func (v *visit) enterStep(ctx context.Context) error {
 	}
 	if v.watched() {
 		v.display.Pause()
-		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), cleanLine(step.Call), step.State)
+		fmt.Fprintf(v.stderr, "%s: step %d, %s: %s\n", show.Quote(v.src), step.Number(), show.Line(step.Call), step.State)
 	}
-	return v.stand(ctx, in, step.Spec)
+	v.tellLost(step)
+	spec, err := v.secret(step.Spec)
+	if err != nil {
+		return err
+	}
+	return v.stand(ctx, in, spec)
+}
+
+// secret gives what the step's process was run with, with other secrets.
+func (v *visit) secret(spec *runs.Spec) (*runs.Spec, error) {
+	if spec == nil || !v.unsecret && len(v.secrets) == 0 {
+		return spec, nil
+	}
+	out := *spec
+	out.Mounts = slices.Clone(spec.Mounts)
+	if v.unsecret {
+		out.Mounts = slices.DeleteFunc(out.Mounts, func(m runs.Mount) bool { return m.Kind == graph.MountSecret })
+	}
+	for _, s := range v.secrets {
+		name, other, ok := strings.Cut(s, "=")
+		if !ok || other == "" {
+			return nil, usageErrorf("--secret %s: want NAME=SECRET, such as env:TOKEN=file:./token", show.Quote(s))
+		}
+		var all []string
+		found := false
+		for i, m := range out.Mounts {
+			if m.Kind != graph.MountSecret {
+				continue
+			}
+			all = append(all, show.Quote(spec.Mounts[i].Name))
+			if spec.Mounts[i].Name == name {
+				out.Mounts[i].Name, found = other, true
+			}
+		}
+		if !found {
+			return nil, usageErrorf("--secret %s: %s has no such secret: it has %s", show.Quote(s), show.Quote(v.src), cmp.Or(strings.Join(all, ", "), "none"))
+		}
+	}
+	return &out, nil
+}
+
+// absent says of an error what helps against it.
+func (v *visit) absent(err error) error {
+	var user *embedded.UserError
+	var secret *embedded.SecretError
+	switch {
+	case errors.As(err, &user):
+		return fmt.Errorf("%w; `inlay shell --user root %s` is another one", err, show.Quote(v.src))
+	case errors.As(err, &secret):
+		return fmt.Errorf("%w; `inlay shell --secret %s %s` gives another one, --without-secrets none",
+			err, show.Quote(secret.Name+"=SECRET"), show.Quote(v.src))
+	}
+	return err
+}
+
+// tellLost says it if what the step's process left is not there.
+func (v *visit) tellLost(step *runs.Step) {
+	if step.Lost() {
+		v.display.Event(engine.Lost{Step: -1, Of: v.src})
+	}
 }
 
 // watched tells whether a person is at both ends.
@@ -116,13 +218,13 @@ func (v *visit) stand(ctx context.Context, in engine.Result, spec *runs.Spec) er
 	inside, signals, stop := v.interrupts.passing(ctx)
 	v.display.Event(engine.TerminalOpened{Step: -1, Args: v.args})
 	left, err := v.embedded.Enter(inside, embedded.Session{
-		In: in, Spec: spec, Args: v.args, Lend: v.lend, Keep: v.keep, Unwatched: !v.watched(),
+		In: in, Spec: spec, Args: v.args, Lend: v.lend, Keep: v.keep, User: v.user, Unwatched: !v.watched(),
 		Streams: embedded.Streams{Stdin: v.stdin, Stdout: v.stdout, Stderr: v.stderr, Signals: signals},
 	})
 	stop()
 	v.display.Event(engine.TerminalClosed{Step: -1, Left: left})
 	if err != nil {
-		return err
+		return v.absent(err)
 	}
 	v.say(left)
 	if left.ExitCode == 0 {
@@ -140,6 +242,8 @@ func (v *visit) say(left engine.Left) {
 	switch {
 	case v.keep != "" && watched:
 		fmt.Fprintf(v.stderr, "%s changed, kept as %s: inlay diff %s %[2]s\n", show.Plural(left.Changed, "path"), show.Quote(v.keep), src)
+	case left.Changed > 0 && watched && left.Away:
+		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done\n", show.Plural(left.Changed, "path"))
 	case left.Changed > 0 && watched:
 		fmt.Fprintf(v.stderr, "%s changed, and not kept, as --keep NAME would have done. Until `inlay gc`:\n    inlay diff %s %s\n",
 			show.Plural(left.Changed, "path"), src, left.Tree.Digest())
@@ -163,14 +267,15 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 	in, step, err := s.embedded.At(ctx, v.src)
 	if err != nil {
 		s.display.Pause()
-		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Line(err.Error()))
 		return failed
 	}
 	s.display.Pause()
-	fmt.Fprintf(s.stderr, "inlay: %s\n", cleanLine(failed.Error()))
+	fmt.Fprintf(s.stderr, "inlay: %s\n", show.Line(failed.Error()))
+	v.tellLost(step)
 	var exited exitError
 	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
-		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", cleanLine(err.Error()))
+		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Line(err.Error()))
 	}
 	return failed
 }

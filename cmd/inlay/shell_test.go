@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -163,7 +164,7 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 	screen := newScreen(t, s.env...)
 	before := screen.settings()
 	screen.begin("inlay do 'from box | with-new-file /a one | with-env WHO me | terminal --keep | with-exec -- cat /a /b | stdout | export oci:'$HOME/out")
-	screen.waitFor(" => terminal: /bin/sh, until it ends\n")
+	screen.waitFor(" => terminal: opening /bin/sh\n")
 	screen.waitFor("/ #")
 	screen.line("cat /a; echo; echo $WHO > /b; exit 9")
 	seen := screen.waitFor("\nwrote ")
@@ -172,13 +173,19 @@ func TestAPipelineStopsAtATerminalAndGoesOn(t *testing.T) {
 			t.Errorf("%q is not to be seen:\n%s", want, seen)
 		}
 	}
-	if n := strings.Count(seen, "until it ends"); n != 1 {
+	if n := strings.Count(seen, "opening /bin/sh"); n != 1 {
 		t.Errorf("it was opened %d times", n)
 	}
-	// What is not kept is gone.
+	// What is not kept is gone, and can still be seen.
 	screen.begin("inlay do 'from box | with-new-file /a one | terminal -- sh -c \"echo two > /a\" | with-exec -- cat /a | stdout'")
-	screen.waitFor("thrown away (1 path)")
-	screen.wait("what was there", func(seen string) bool { return strings.HasSuffix(seen, "\none$\n") })
+	screen.waitFor("; 1 path changed, and not kept, as --keep would have done. Until `inlay gc`:\n    inlay diff last@3 sha256:")
+	seen = screen.wait("what was there", func(seen string) bool { return strings.HasSuffix(seen, "\none$\n") })
+	offered := regexp.MustCompile(`inlay diff last@3 (sha256:[0-9a-f]{64})`).FindStringSubmatch(seen)
+	if offered == nil {
+		t.Errorf("no diff is offered:\n%s", seen)
+	} else if got := s.run("diff", "last@3", offered[1]); got != "M /a\n" {
+		t.Errorf("it differs in %q", got)
+	}
 	// One that cannot be opened is an error: nobody has stood there.
 	screen.begin("inlay do 'from box | terminal -- nope | with-exec -- echo never'; echo code $?")
 	seen = screen.waitFor("\ncode 127\n")
@@ -208,7 +215,10 @@ func TestAFailedStepIsStoodInAsItsProcessWas(t *testing.T) {
 	}
 	// A secret that is not there any more is missed before anything runs.
 	screen.begin("unset TOKEN; inlay shell last@failed; echo code $?")
-	screen.waitFor("the variable TOKEN is not set\ncode 1\n")
+	seen = screen.waitFor("\ncode 1\n")
+	if !strings.Contains(strings.ReplaceAll(seen, "\n", ""), "the variable TOKEN is not set; `inlay shell --secret 'env:TOKEN=SECRET' last@failed` gives another one") {
+		t.Errorf("what helps is not said:\n%s", seen)
+	}
 }
 
 func TestAFailureOpensAShell(t *testing.T) {

@@ -80,9 +80,9 @@ func (s *session) steps(f runs.Found) error {
 		time := took(st.Started, st.Ended)
 		why := ""
 		if st.Uncached != nil {
-			why = " (not cached: " + cleanLine(st.Uncached.Text) + ")"
+			why = " (not cached: " + show.Line(st.Uncached.Text) + ")"
 		}
-		p.printf("#%-3d %-8s %6s  %s%s\n", st.Number(), st.State, time, cleanLine(st.Call), why)
+		p.printf("#%-3d %-8s %6s  %s%s\n", st.Number(), st.State, time, show.Line(st.Call), why)
 		if st.Error != "" {
 			p.printf("%22s%s\n", "", errorOf(st))
 		}
@@ -104,7 +104,7 @@ func (p *page) run(r store.RunInfo, asked, failure string) {
 		p.printf("    %s\n", show.Clean(strings.TrimRight(line, "\n"), false))
 	}
 	if failure != "" {
-		p.printf("%s\n", cut(cleanLine(failure)))
+		p.printf("%s\n", cut(show.Line(failure)))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode/utf8"
 
@@ -29,7 +30,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // Exec runs a process at a daemon. It ends well there however the process ends, so
 // that what it left is kept; how it ended is among what the shim wrote.
 func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteExit, error) {
-	points, err := mountPoints(ctx, x)
+	points, err := mountPoints(ctx, x.RemoteProcess)
 	if errors.As(err, new(syscall.Errno)) {
 		return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: err.Error()}}, nil
 	}
@@ -41,7 +42,7 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 		return engine.RemoteExit{}, err
 	}
 	out, err := run.try(ctx, false)
-	if err == nil && out.Cached && !slices.Contains(x.Expect, out.Exit.Code) {
+	if err == nil && out.Cached && !x.Remembered && !slices.Contains(x.Expect, out.Exit.Code) {
 		// The daemon takes what a failed process left for a result.
 		out, err = run.try(ctx, true)
 	}
@@ -150,7 +151,7 @@ func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out [
 			}
 			out = append(out, llb.AddMount(m.Target, s, o...))
 		case graph.MountCache:
-			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir("inlay/"+m.Name, llb.CacheMountShared)))
+			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.AsPersistentCacheDir(cacheID(m.Name), llb.CacheMountShared)))
 		case graph.MountTemp:
 			out = append(out, llb.AddMount(m.Target, llb.Scratch(), llb.Tmpfs(llb.TmpfsSize(m.Size))))
 		case graph.MountSecret:
@@ -170,6 +171,9 @@ func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out [
 	}
 	return out, secrets, nil
 }
+
+// cacheID gives what a daemon knows a cache by.
+func cacheID(name string) string { return "inlay/" + name }
 
 // ownerOf reads "uid:gid"; "" is 0:0.
 func ownerOf(s string) (uid, gid int, err error) {
@@ -204,7 +208,6 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 	if again {
 		h.remake(run.Root())
 	}
-	h.before = &p.x.Root.Tree
 	said, err := p.remote.hold(ctx, out, tree.Attr{})
 	if err != nil {
 		return engine.RemoteExit{}, err
@@ -217,29 +220,22 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		said.remake(out)
 		vertex = godigest.FromString(vertex.String() + "-ignorecache") // as the daemon names it
 	}
-	live := &live{to: p.x.Output}
-	w := p.remote.watches.watch(vertex, live.take)
-	defer w.stop()
 	var exit engine.RemoteExit
-	err = said.at(ctx, func(ref daemon.Ref) error {
-		b, err := ref.ReadFile(ctx, shim.ExitFile)
+	var root tree.Attr
+	attempts := 0
+	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
+		if attempts++; attempts > 1 {
+			p.x.Restarted(d.Address().String())
+		}
+		live := &live{to: p.x.Output}
+		w := p.remote.watches.watch(vertex, live.take)
+		defer w.stop()
+		ref, err := said.solved(ctx, d)
 		if err != nil {
 			return err
 		}
-		e, err := shim.DecodeExit(b)
-		if err != nil {
-			return err
-		}
-		exit.Cached = w.wasCached(ctx)
-		exit.Exit = engine.ProcessExit{Code: e.Code, Signal: e.Signal, OOM: e.OOM}
-		if e.Start != nil {
-			exit.Exit.NotStarted = e.Start.Detail
-		}
-		exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
-		if !exit.Cached {
-			return live.rest(ctx, ref, e)
-		}
-		return nil
+		exit, root, err = p.exit(ctx, ref, w, live)
+		return d.Lost(err)
 	})
 	if err == nil && exit.Exit.NotStarted != "" {
 		return exit, nil // it left nothing
@@ -250,15 +246,36 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		}
 	}
 	if err == nil {
+		h.attr = root
 		h, err = p.points.tidy(ctx, h)
 	}
 	if err == nil {
+		p.remote.made(h, said, p.x.Root)
 		exit.Held = h.asView()
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {
 		err = fmt.Errorf("at the daemon: %w", err)
 	}
 	return exit, err
+}
+
+// exit reads how the process ended.
+func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, root tree.Attr, err error) {
+	b, err := ref.ReadFile(ctx, shim.ExitFile)
+	if err != nil {
+		return exit, root, err
+	}
+	e, err := shim.DecodeExit(b)
+	if err != nil {
+		return exit, root, err
+	}
+	exit.Cached = w.wasCached(ctx, live.lacks(e))
+	exit.Exit = processExit(e)
+	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
+	if exit.Cached {
+		return exit, e.Root, nil
+	}
+	return exit, e.Root, live.rest(ctx, ref, e)
 }
 
 // vertex gives the name that the daemon's progress has for what makes a state.
@@ -284,7 +301,9 @@ func (r *Remote) vertex(ctx context.Context, s llb.State) (v godigest.Digest, er
 // live passes on what a process says while it runs, as the daemon tells it: up to
 // the daemon's limit.
 type live struct {
-	to      func(stderr bool, b []byte)
+	to func(stderr bool, b []byte)
+
+	mu      sync.Mutex
 	got     [2]int64
 	clipped [2]bool
 }
@@ -297,6 +316,8 @@ func (l *live) take(stderr bool, b []byte) {
 	if stderr {
 		i = 1
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.clipped[i] {
 		return
 	}
@@ -310,8 +331,18 @@ func (l *live) take(stderr bool, b []byte) {
 	}
 }
 
+// lacks tells whether the process wrote something of which the daemon told nothing.
+func (l *live) lacks(e shim.Exit) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.got == [2]int64{} && e.StdoutSize+e.StderrSize > 0
+}
+
 // rest passes on what the daemon did not tell.
 func (l *live) rest(ctx context.Context, ref daemon.Ref, e shim.Exit) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clipped = [2]bool{true, true} // what comes late has been read
 	for i, f := range []struct {
 		name string
 		size int64

@@ -26,7 +26,6 @@ type held struct {
 	state  llb.State
 	id     digest.Digest // of what makes it
 	attr   tree.Attr     // of its root, as the planner knows it
-	before *tree.Tree    // what a process began with that left it; nil for others
 
 	mu  sync.Mutex
 	of  *daemon.Daemon // that ref is of
@@ -111,22 +110,6 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	}
 	h.of, h.ref = d, refs[0]
 	return h.ref, nil
-}
-
-// rootAttr asks for the attributes of the root.
-func (h *held) rootAttr(ctx context.Context) (a tree.Attr, err error) {
-	a = h.attr
-	err = h.at(ctx, func(r daemon.Ref) error {
-		if r.IsEmpty() {
-			return nil
-		}
-		s, err := r.Reference().StatFile(ctx, gateway.StatRequest{Path: "/"})
-		if err == nil {
-			a = attrOf(s)
-		}
-		return err
-	})
-	return a, err
 }
 
 // remake has it made again, by a state that is the same but for that.

@@ -391,7 +391,7 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 		return llb.State{}, engine.Lowering{}, err
 	}
 	if up.Len() > 0 {
-		u, err := l.remote.uploads.state(ctx, up)
+		u, err := l.remote.serve(ctx, up)
 		if err != nil {
 			return llb.State{}, engine.Lowering{}, err
 		}
@@ -412,18 +412,22 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 	if err != nil {
 		return llb.State{}, engine.Lowering{}, err
 	}
-	if can {
+	if can && !l.remote.options.Copy {
 		if !l.base.empty {
 			layers = slices.Insert(layers, 0, s)
 		}
 		return llb.Merge(layers, llb.WithCustomName("inlay: merge")), engine.Lowering{How: engine.LowerMerge, Why: why}, nil
+	}
+	reason := "; the daemon is too old to merge"
+	if can {
+		reason = "; merging was not wanted"
 	}
 	for _, over := range layers {
 		s = s.File(llb.Copy(over, "/", "/", &llb.CopyInfo{
 			CopyDirContentsOnly: true, AlwaysReplaceExistingDestPaths: true,
 		}), llb.WithCustomName("inlay: copy"))
 	}
-	return s, engine.Lowering{How: engine.LowerCopy, Why: why + "; the daemon is too old to merge"}, nil
+	return s, engine.Lowering{How: engine.LowerCopy, Why: why + reason}, nil
 }
 
 // mergeable tells why a tree loses something when it is merged over another: names of

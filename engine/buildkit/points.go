@@ -30,7 +30,7 @@ var usual = []string{"/proc", "/dev", "/sys", "/etc/hostname", "/etc/hosts", "/e
 
 // mountPoints finds the mount points that are made for a process. An error is that
 // of a process that cannot be started, as this machine would give it.
-func mountPoints(ctx context.Context, x engine.RemoteExec) (*points, error) {
+func mountPoints(ctx context.Context, x engine.RemoteProcess) (*points, error) {
 	p := &points{times: map[string]tree.Time{}}
 	all := usual
 	for _, m := range x.Mounts {
@@ -125,19 +125,16 @@ func look(ctx context.Context, t tree.Tree, p string) (tree.Entry, error) {
 }
 
 // tidy takes away of what a process left what was made for its mounts and is as it
-// was made; and gives the root the attributes that the process left.
+// was made.
 func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
-	a, err := h.rootAttr(ctx)
-	if err != nil {
-		return nil, err
-	}
+	a := h.attr
 	t := h.view()
 	gone, err := p.left(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	if len(gone) == 0 {
-		return h.remote.hold(ctx, h.state, a)
+		return h, nil
 	}
 	s := h.state.File(removal(gone), llb.WithCustomName("inlay: remove mount points"))
 	parents := tree.NewDraft(tree.Empty())
@@ -151,7 +148,7 @@ func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
 		return nil, err
 	}
 	if up.Len() > 0 {
-		over, err := h.remote.uploads.state(ctx, up)
+		over, err := h.remote.serve(ctx, up)
 		if err != nil {
 			return nil, err
 		}

@@ -43,6 +43,9 @@ type Options struct {
 	// have, and puts those of a run at its end.
 	CacheFrom []client.CacheOptionsEntry
 	CacheTo   []client.CacheOptionsEntry
+	// Copy has files copied into a tree instead of merging snapshots, as it is done
+	// for daemons that are too old to merge.
+	Copy bool
 	// Apply has every tree made by a process that changes the one it began with,
 	// whatever else would do: it is what the other ways are held to.
 	Apply bool
@@ -56,15 +59,18 @@ type Remote struct {
 	uploads *uploads
 	watches *watches
 	places  places
+	shims   shims
 
 	mu     sync.Mutex
 	daemon *daemon.Daemon // nil before the first use, and after one is lost
 	next   int            // of order
 	holds  map[digest.Digest]*held
+	said   []*held // what the shim wrote of each process
+	tips   []*held // what processes left that no other process began with
 }
 
-// Engine is an address, or several with a comma between them, as --engine has it:
-// "buildkit://" and what buildctl knows a daemon by.
+// ParseEngine reads an address, or several with a comma between them, as --engine has it:
+// "buildkit://" and what buildctl knows a daemon by behind it.
 func ParseEngine(s string) ([]daemon.Address, error) {
 	rest, ok := strings.CutPrefix(s, "buildkit://")
 	if !ok {
@@ -95,6 +101,11 @@ func New(o Options, local engine.Local) (*Remote, error) {
 	}
 	r.uploads = newUploads(local)
 	return r, nil
+}
+
+// At gives what makes the remote of an engine: for the options of a client.
+func At(o Options) func(engine.Local) (engine.Remote, error) {
+	return func(l engine.Local) (engine.Remote, error) { return New(o, l) }
 }
 
 // ordered gives the addresses by their rank for a route: highest random weight, so

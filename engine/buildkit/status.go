@@ -20,7 +20,7 @@ import (
 type watches struct {
 	mu   sync.Mutex
 	all  map[godigest.Digest]map[*watch]bool
-	done map[godigest.Digest]bool // what was complete before: whether it was cached
+	done map[godigest.Digest]bool // vertices that were complete in this session
 	said map[godigest.Digest]*said
 }
 
@@ -36,9 +36,10 @@ type watch struct {
 	vertex godigest.Digest
 	output func(stderr bool, b []byte)
 
+	again  bool          // the vertex was complete before, in this session
 	ended  chan struct{} // the vertex is complete
 	once   sync.Once
-	cached bool // read after ended
+	cached bool // guarded by the mutex of watches
 }
 
 func newWatches() *watches {
@@ -50,6 +51,7 @@ func (w *watches) watch(vertex godigest.Digest, output func(bool, []byte)) *watc
 	one := &watch{of: w, vertex: vertex, output: output, ended: make(chan struct{})}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	one.again = w.done[vertex]
 	if w.all[vertex] == nil {
 		w.all[vertex] = map[*watch]bool{}
 	}
@@ -71,22 +73,33 @@ func (w *watch) stop() {
 const late = 10 * time.Second
 
 // wasCached waits until it is told that the vertex is complete, and tells whether
-// its result was there. A daemon tells that once in a session.
-func (w *watch) wasCached(ctx context.Context) bool {
-	patience := late
-	w.of.mu.Lock()
-	before, again := w.of.done[w.vertex]
-	w.of.mu.Unlock()
-	if again {
-		patience = late / 50
+// its result was there. A daemon tells that once in a session. Of a result that it
+// fetches from a cache it may tell first that it is complete and then that it was
+// there, so a process that seems to have said nothing, though it did, is doubted.
+func (w *watch) wasCached(ctx context.Context, doubtful bool) bool {
+	if !w.again {
+		select {
+		case <-w.ended:
+		case <-ctx.Done():
+		case <-time.After(late):
+		}
+	}
+	for wait := time.Millisecond; doubtful && !w.told() && wait < late/50; wait *= 2 {
+		time.Sleep(wait)
 	}
 	select {
 	case <-w.ended:
-		return w.cached
-	case <-ctx.Done():
-	case <-time.After(patience):
+		return w.told()
+	default:
+		return w.again // what is carried out again is told before there is a result
 	}
-	return before
+}
+
+// told tells whether it was told that the result was there.
+func (w *watch) told() bool {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	return w.cached
 }
 
 // status takes what a daemon tells.
@@ -105,17 +118,15 @@ func (w *watches) status(s *client.SolveStatus) {
 		if v.Completed == nil {
 			continue
 		}
-		w.done[v.Digest] = v.Cached
+		w.done[v.Digest] = true
 		if v.Error == "" {
 			delete(w.said, v.Digest)
 		} else {
 			w.at(v.Digest).failed = v.Error
 		}
 		for one := range w.all[v.Digest] {
-			one.once.Do(func() {
-				one.cached = v.Cached
-				close(one.ended)
-			})
+			one.cached = one.cached || v.Cached
+			one.once.Do(func() { close(one.ended) })
 		}
 	}
 }

@@ -40,14 +40,25 @@ func (r *Run) Name() string {
 	return r.notes.run.Name()
 }
 
-// Resolve makes the result of a node: its inputs first, in parallel.
+// Resolve makes the result of a node: its inputs first, in parallel. What it gives
+// a digest of can be looked up by others.
 func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
+	res, err := r.resolve(ctx, n, s)
+	if r.notes != nil {
+		_ = r.notes.flush(context.WithoutCancel(ctx)) // it has told
+	}
+	return res, err
+}
+
+func (r *Run) resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
 	if err := n.Check(); err != nil {
 		return engine.Result{}, err
 	}
 	e := &run{root: n, history: r.history, engine: r.Engine, events: newEvents(s), onStop: func(f func(error)) func() bool {
 		return context.AfterFunc(ctx, func() { f(context.Cause(ctx)) })
 	}}
+	r.caches.listen(e.events)
+	e.forgetLost()
 	if err := r.remember(ctx, n, e.events); err != nil {
 		return engine.Result{}, err
 	}
@@ -60,11 +71,27 @@ func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	if err != nil && ctx.Err() == nil && e.failed != nil {
 		err = e.failed // not that others were canceled because of it
 	}
-	e.notes.resolved(ctx, e, err)
+	e.notes.resolved(e)
 	r.history.mu.Lock()
 	r.failed = err
 	r.history.mu.Unlock()
 	return res, err
+}
+
+// Skip notes that a node is not resolved because something else failed: those of
+// its steps that the run does not have yet are skipped ones. Before the first
+// Resolve, and in a run that is not remembered, nobody wants to know.
+func (r *Run) Skip(n *graph.Node) {
+	r.beginning.Lock()
+	defer r.beginning.Unlock()
+	if r.notes == nil {
+		return
+	}
+	e := &run{root: n, history: r.history, engine: r.Engine, events: r.notes.sink()}
+	r.history.mu.Lock()
+	e.number(n)
+	r.history.mu.Unlock()
+	r.notes.skip(e)
 }
 
 // remember begins to write down the run, with its first node.

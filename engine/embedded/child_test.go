@@ -45,6 +45,8 @@ func child(task string) int {
 			})
 		case "pipeline":
 			return pipeline(ctx, dir, source, os.Getenv("INLAY_TEST_SEED"))
+		case "cache":
+			return cached(ctx, dir, source, os.Getenv("INLAY_TEST_CACHE"), os.Getenv("INLAY_TEST_SEED"))
 		case "pipelines", "collect":
 			seconds, _ := strconv.ParseFloat(os.Getenv("INLAY_TEST_SECONDS"), 64)
 			return repeatedly(ctx, task, dir, source, time.Duration(seconds*float64(time.Second)))
@@ -94,6 +96,26 @@ func pipeline(ctx context.Context, dir, source, seed string) error {
 		_, err = e.Export(ctx, r, engine.Place{Scheme: engine.SchemeOCI, Path: out + "/image"}, engine.ExportOptions{})
 		return err
 	})
+}
+
+// cached reads from a cache, runs a process on what it found, and writes to it.
+func cached(ctx context.Context, dir, source, at, seed string) (err error) {
+	e, err := embedded.Open(ctx, embedded.Options{Store: dir, Record: true,
+		CacheFrom: []engine.Cache{cacheOf("type=local,trust=true,src=" + at)}, CacheTo: []engine.Cache{cacheOf("type=local,dest=" + at)}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close(ctx)) }()
+	n := graph.New(graph.From{Source: source}, "From")
+	for _, what := range []string{"first", seed} {
+		sh := fmt.Sprintf("for i in a b c d e f g h; do busybox cp /bin/busybox /$i-%[1]s; echo %[1]s >> /$i-%[1]s; done", what)
+		n = graph.New(graph.Exec{Args: []string{"/bin/busybox", "sh", "-ec", sh}}, "WithExec", n)
+	}
+	if _, err := e.Resolve(ctx, n, nil); err != nil {
+		return err
+	}
+	_, err = e.ExportCache(ctx, nil)
+	return err
 }
 
 // repeatedly runs pipelines, or collects, until the time is over.

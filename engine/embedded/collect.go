@@ -27,10 +27,31 @@ func (e *Engine) Collect(ctx context.Context, o store.GCOptions) (store.GCReport
 		o.KeepLogs = keep.KeepLogs
 	}
 	r, err := e.store.GC(ctx, o)
+	if err == nil && r.Results > 0 {
+		err = e.forget()
+	}
 	if err == nil && o.KeepBytes < 0 { // nothing is to be kept that is not named
 		err = e.removeCorrupt()
 	}
 	return r, err
+}
+
+// forget notes that results were removed, and what was remembered of execs with
+// them.
+func (e *Engine) forget() error {
+	if err := os.MkdirAll(e.cacheDir(), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(e.cacheDir(forgotten), nil, 0o600)
+}
+
+// forgotten is the file whose time says when results were last removed.
+const forgotten = "results-removed"
+
+// forgot tells whether results were ever removed from the store.
+func (e *Engine) forgot() bool {
+	_, err := os.Stat(e.cacheDir(forgotten))
+	return err == nil
 }
 
 // removeCorrupt removes what Fsck set aside.

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	gort "runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -76,6 +77,9 @@ type Options struct {
 	// Processes is how many processes run at a time; 0 stands for the number of
 	// processors, but for two at least.
 	Processes int
+	// CacheFrom are where results of other machines are read from, and CacheTo where
+	// [Engine.ExportCache] writes them: see docs/cache.md.
+	CacheFrom, CacheTo []engine.Cache
 }
 
 // Limits bound what an image may unpack to, because few bytes can stand for
@@ -94,6 +98,10 @@ type Engine struct {
 	store   *store.Store
 	source  *nodes
 	remote  *registry.Client
+	lazy    *lazy   // the store, and the caches
+	caches  *caches // nil without any
+	origins origins // of images that are not here as a whole
+	made    made    // results, for caches
 
 	where engine.Remote // runs the processes; nil for this machine
 
@@ -161,6 +169,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		running:  map[digest.Digest]chan struct{}{},
 		terminal: newTerminals(),
 	}
+	e.lazy = &lazy{e}
+	if e.caches, err = newCaches(e, o.CacheFrom); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
 	if o.Remote != nil {
 		if e.where, err = o.Remote(local{e}); err != nil {
 			return nil, errors.Join(err, s.Close(ctx))
@@ -182,7 +194,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.where != nil {
 		err = errors.Join(err, e.where.Close(ctx))
 	}
-	return errors.Join(err, e.store.Close(ctx))
+	return errors.Join(err, e.caches.close(), e.origins.close(), e.store.Close(ctx))
 }
 
 // Explain tells what a run did that the store remembers, or a step of one: where
@@ -198,6 +210,11 @@ func (e *Engine) Store() *store.Store { return e.store }
 // OpenContent opens the content of a file, verified.
 func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	b, err := e.store.OpenBlob(ctx, d)
+	if errors.Is(err, store.ErrMissing) && e.caches != nil {
+		if err = e.caches.body(ctx, d); err == nil {
+			b, err = e.store.OpenBlob(ctx, d)
+		}
+	}
 	if errors.Is(err, store.ErrMissing) && e.where != nil {
 		r, there := e.where.OpenContent(ctx, d)
 		if !errors.Is(there, fs.ErrNotExist) {
@@ -216,9 +233,13 @@ type verified struct {
 	io.Closer
 }
 
-// Open opens a blob of an image, verified: the store is a source of images.
+// Open opens a blob of an image, verified: the store is a source of images. What it
+// does not have of an image whose tree came from a cache is where the image is.
 func (e *Engine) Open(ctx context.Context, d image.Descriptor) (io.ReadCloser, error) {
 	b, err := e.store.OpenBlob(ctx, d.Digest)
+	if errors.Is(err, store.ErrMissing) {
+		return e.origins.open(ctx, d)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -244,17 +265,24 @@ type saving struct {
 	engine *Engine
 	ingest *store.Ingest
 	saved  []*tree.Saved
-	queued func(d digest.Digest, size int) // told of each node that is queued, if it is set
 }
 
 // add queues what the store does not have of a tree, and gives its digest.
 func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
+	var contents []digest.Digest // that it may need from elsewhere
 	saved, err := tree.Save(ctx, t, s.engine.source, func(d digest.Digest, node []byte) error {
-		if s.queued != nil {
-			s.queued(d, len(node))
+		if s.engine.caches != nil {
+			_, named, err := tree.References(node)
+			if err != nil {
+				return err
+			}
+			contents = append(contents, named...)
 		}
 		return s.ingest.Nodes(store.Node{Digest: d, Data: node})
 	})
+	if err == nil {
+		err = s.bodies(ctx, contents)
+	}
 	if err != nil {
 		return digest.Digest{}, err
 	}
@@ -307,6 +335,14 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 	return r, nil
 }
 
+// mount makes a tree the root of a process. All of it is brought first.
+func (e *Engine) mount(ctx context.Context, roots *checkout.Roots, t tree.Tree, near ...tree.Tree) (*checkout.Root, error) {
+	if err := e.bring(ctx, t); err != nil {
+		return nil, err
+	}
+	return roots.Mount(ctx, t, checkout.MountOptions{Near: near})
+}
+
 // near gives trees that the tree of r differs little from, for mounting it: the
 // last one of the same origin, and the origin. It notes r's as the last.
 func (e *Engine) near(r engine.Result) []tree.Tree {
@@ -318,10 +354,11 @@ func (e *Engine) near(r engine.Result) []tree.Tree {
 		e.mounted = map[digest.Digest]tree.Tree{}
 	}
 	e.mounted[key] = r.Tree
+	list := []tree.Tree{r.Origin}
 	if ok {
-		return []tree.Tree{last, r.Origin}
+		list = []tree.Tree{last, r.Origin}
 	}
-	return []tree.Tree{r.Origin}
+	return slices.DeleteFunc(list, func(t tree.Tree) bool { return tree.From(t, e.lazy) }) // not all of it is here
 }
 
 // cacheDir is a directory of the store for things that may be lost.

@@ -73,8 +73,7 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 	}
 	for {
 		if res, ok, err := x.kept(ctx, key); ok || err != nil {
-			s.cached = ok
-			return res, err
+			return x.found(key, res, ok), err
 		}
 		end, first, err := s.engine().turn(ctx, key)
 		if err != nil {
@@ -85,19 +84,29 @@ func (s *step) exec(ctx context.Context, op graph.Exec, in []engine.Result) (eng
 		}
 		defer end()
 		if res, ok, err := x.kept(ctx, key); ok || err != nil { // since we looked
-			s.cached = ok
-			return res, err
+			return x.found(key, res, ok), err
 		}
 		x.tellUncached(ctx, key)
 		res, err := x.run(ctx, key)
+		if err == nil {
+			x.remember(key, res)
+		}
 		var failed *engine.ExecError
-		if errors.As(err, &failed) && ctx.Err() == nil {
-			if e := x.rememberFailure(ctx, key); e != nil {
+		if stopped := ctx.Err() != nil; err != nil && (stopped || errors.As(err, &failed)) {
+			if e := x.rememberFailure(context.WithoutCancel(ctx), key, stopped); e != nil {
 				x.event(engine.NotKept{Step: x.number, What: "that it failed", Err: e})
 			}
 		}
 		return res, err
 	}
+}
+
+// found gives a result that was kept.
+func (x *exec) found(key digest.Digest, res engine.Result, ok bool) engine.Result {
+	if x.cached = ok; ok {
+		x.remember(key, res)
+	}
+	return res
 }
 
 // turn waits until nobody runs the exec of a key, and, for who was the first to
@@ -191,16 +200,19 @@ func (x *exec) key() (digest.Digest, error) {
 func (x *exec) kept(ctx context.Context, key digest.Digest) (engine.Result, bool, error) {
 	e := x.engine()
 	r, ok, err := e.store.Result(ctx, key)
-	if err != nil || !ok || len(r.Trees) != 1 {
+	if err != nil {
 		return engine.Result{}, false, err
+	}
+	if !ok || len(r.Trees) != 1 {
+		return x.fromCache(ctx, key)
 	}
 	var rec execRecord
 	if err := json.Unmarshal(r.Data, &rec); err != nil {
-		return engine.Result{}, false, nil
+		return x.fromCache(ctx, key)
 	}
 	t, err := tree.Load(ctx, e.source, r.Trees[0])
 	if errors.Is(err, tree.ErrMissingNode) {
-		return engine.Result{}, false, nil
+		return x.fromCache(ctx, key)
 	}
 	if err != nil {
 		return engine.Result{}, false, err
@@ -235,7 +247,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 
 	m := &mounts{exec: x, roots: roots}
 	defer func() { err = errors.Join(err, m.close()) }()
-	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: e.near(x.in[0])})
+	root, err := e.mount(ctx, roots, x.in[0].Tree, e.near(x.in[0])...)
 	if err != nil {
 		return res, err
 	}
@@ -317,11 +329,13 @@ func (x *exec) describe(ctx context.Context, root string) (runtime.Process, erro
 	if err != nil {
 		return p, err
 	}
-	p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group))
+	if p.User, err = runtime.ResolveUser(x.spec.User, bytes.NewReader(passwd), bytes.NewReader(group)); err != nil {
+		return p, &UserError{x.spec.User, err}
+	}
 	if !slices.ContainsFunc(p.Env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
 		p.Env = append(slices.Clone(p.Env), "HOME="+p.User.Home)
 	}
-	return p, err
+	return p, nil
 }
 
 func readOptional(view fs.FS, name string) ([]byte, error) {
@@ -355,22 +369,35 @@ func (x *exec) keep(ctx context.Context, sv *saving, key digest.Digest, t tree.T
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(rec)
+	r, err := rec.record(d)
 	if err != nil {
-		return fmt.Errorf("encode the result: %w", err)
+		return err
 	}
-	r := store.Record{Trees: []digest.Digest{d}, Data: data}
-	for _, f := range []tree.File{rec.Stdout, rec.Stderr} {
-		if f.Size > 0 {
-			r.Blobs = append(r.Blobs, f.Content)
-		}
+	now, err := x.this(key)
+	if err != nil {
+		return err
 	}
-	results, err := x.remembered(key, false)
+	results, err := x.remembered(now)
 	if err != nil {
 		return err
 	}
 	results[key] = r
 	return sv.commit(ctx, store.Changes{Results: results})
+}
+
+// record gives what the store keeps of the result, with its tree.
+func (rec execRecord) record(t digest.Digest) (store.Record, error) {
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return store.Record{}, fmt.Errorf("encode the result: %w", err)
+	}
+	r := store.Record{Trees: []digest.Digest{t}, Data: data}
+	for _, f := range []tree.File{rec.Stdout, rec.Stderr} {
+		if f.Size > 0 {
+			r.Blobs = append(r.Blobs, f.Content)
+		}
+	}
+	return r, nil
 }
 
 // stateDir is where the state of running processes is.

@@ -139,6 +139,10 @@ func nothingLeft(t testing.TB, dir string) {
 	}
 	for _, pattern := range []string{"ingest/*", "state/*", "roots/run-*"} {
 		left, err := filepath.Glob(filepath.Join(dir, pattern))
+		for i := 0; i < 100 && len(left) > 0; i++ { // roots are removed behind
+			time.Sleep(20 * time.Millisecond)
+			left, err = filepath.Glob(filepath.Join(dir, pattern))
+		}
 		if err != nil || len(left) > 0 {
 			t.Errorf("left: %s (%v)", left, err)
 		}

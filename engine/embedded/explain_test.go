@@ -155,7 +155,8 @@ func TestARunThatWasKilledTellsWhatItHadDone(t *testing.T) {
 			if f, err := e.Store().OpenLog(list[0].Name, 2); err == nil {
 				b, _ := io.ReadAll(f)
 				f.Close()
-				if len(b) > 0 {
+				steps := lastRun(t, e).Steps
+				if len(b) > 0 && len(steps) == 3 && steps[2].State == store.Running { // it is written a little later
 					break
 				}
 			}

@@ -74,6 +74,9 @@ func (e *Engine) export(ctx context.Context, r engine.Result, to engine.Place, o
 }
 
 func (e *Engine) exportDirectory(ctx context.Context, t tree.Tree, to engine.Place, o engine.ExportOptions) error {
+	if err := e.bring(ctx, t); err != nil {
+		return err
+	}
 	m := progressOf(o.Progress).meter(to.String(), t.Bytes())
 	opts := checkout.DirectoryOptions{Progress: func(p checkout.Progress) {
 		m.add(p.Bytes-m.now.Done, p.Entries-m.now.Count)
@@ -97,6 +100,9 @@ func (e *Engine) exportTar(ctx context.Context, t tree.Tree, to engine.Place, o 
 		kind = compress.Zstd
 	case strings.HasSuffix(to.Path, ".gz"), strings.HasSuffix(to.Path, ".tgz"):
 		kind = compress.Gzip
+	}
+	if err := e.bring(ctx, t); err != nil { // before a byte is written
+		return err
 	}
 	p := progressOf(o.Progress)
 	m := p.meter(to.String(), t.Bytes())

@@ -34,8 +34,12 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 		}
 		t, err := tree.Load(ctx, e.source, d)
 		if errors.Is(err, store.ErrMissing) {
+			if t, ok, err := s.cachedTree(ctx, d); ok || err != nil {
+				return treeResult(t), err
+			}
 			return engine.Result{}, fmt.Errorf("no tree %s in the store: %w", place.Path, err)
 		}
+		s.cached = err == nil
 		return treeResult(t), err
 	case engine.SchemeStep:
 		return s.fromStep(ctx, place.Path)
@@ -62,6 +66,9 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 	case engine.SchemeName:
 		return s.fromName(ctx, place, op)
 	}
+	if r, ok, err := s.cachedImage(ctx, place, op); ok || err != nil {
+		return r, err
+	}
 	n, cached, err := e.readImages(ctx, place, ImportOptions{Platform: op.Platform}, s.progress())
 	if err != nil {
 		return engine.Result{}, err
@@ -77,6 +84,9 @@ func (s *step) fromName(ctx context.Context, place engine.Place, op graph.From) 
 	e := s.engine()
 	ref, err := e.store.Ref(ctx, place.Path)
 	if errors.Is(err, store.ErrMissing) {
+		if r, ok, err := s.cachedImage(ctx, place, op); ok {
+			return r, err
+		} // and what is wrong with it, if something is, will be said
 		if e.where != nil {
 			return s.pulled(ctx, place, op)
 		}

@@ -19,34 +19,40 @@ func (s *step) fromStep(ctx context.Context, name string) (engine.Result, error)
 		own = append(own, s.note.notes.run.Name())
 	}
 	s.cached = true
-	return s.engine().stepResult(ctx, name, own...)
+	res, st, err := s.engine().stepResult(ctx, name, own...)
+	if err == nil && st.Lost() {
+		s.event(engine.Lost{Step: s.number, Of: name})
+	}
+	return res, err
 }
 
-// stepResult gives what a step came to, with the config and the base that it had.
-// What is not kept any more of the base is as if there had been none.
-func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (engine.Result, error) {
+// stepResult gives what a step came to, with the config and the base that it had,
+// and its record. What is not kept any more of the base is as if there had been none.
+func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (engine.Result, *runs.Step, error) {
 	n, err := runs.ParseName(name)
 	if err != nil {
-		return engine.Result{}, err
+		return engine.Result{}, nil, err
 	}
 	f, err := runs.Find(ctx, e.store, n, but...)
 	if err != nil {
-		return engine.Result{}, err
+		return engine.Result{}, nil, err
 	}
 	st, err := f.Made()
 	if err != nil {
-		return engine.Result{}, err
+		return engine.Result{}, nil, err
 	}
+	st.Spec = f.Spec(st)
 	if st.IsRemote() {
-		return e.remade(ctx, f, st)
+		r, err := e.remade(ctx, f, st)
+		return r, st, err
 	}
 	d, err := st.Tree()
 	if err != nil {
-		return engine.Result{}, fmt.Errorf("run %s: %w", f.Run.Name, err)
+		return engine.Result{}, nil, fmt.Errorf("run %s: %w", f.Run.Name, err)
 	}
 	t, err := tree.Load(ctx, e.source, d)
 	if err != nil {
-		return engine.Result{}, fmt.Errorf("step %d of run %s: %w", st.Number(), f.Run.Name, err)
+		return engine.Result{}, nil, fmt.Errorf("step %d of run %s: %w", st.Number(), f.Run.Name, err)
 	}
 	out := treeResult(t)
 	first := *st
@@ -54,7 +60,7 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 		first = *at
 		if out.Exec == nil && at.Exec != nil && st.Process == nil || at == st && at.Exec != nil {
 			if out.Exec, err = e.execOf(ctx, at.Exec); err != nil {
-				return engine.Result{}, err
+				return engine.Result{}, nil, err
 			}
 		}
 		if len(at.Inputs) == 0 || at.Inputs[0] >= at.Index || at.Inputs[0] >= len(f.Steps) {
@@ -63,10 +69,10 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 	}
 	if !first.After.IsZero() {
 		if out.Origin, err = tree.Load(ctx, e.source, first.After); err != nil {
-			return engine.Result{}, err
+			return engine.Result{}, nil, err
 		}
 	}
-	return out, e.imageOf(ctx, f, st, &out)
+	return out, st, e.imageOf(ctx, f, st, &out)
 }
 
 // execOf gives what an exec said, if the store still has it; otherwise nil.

@@ -128,9 +128,12 @@ func (e *Engine) importTree(ctx context.Context, from engine.Place, o ImportOpti
 	rec := imageRecord{Config: defaultConfig()}
 	switch from.Scheme {
 	case engine.SchemeStep:
-		r, err := e.stepResult(ctx, from.Path)
+		r, st, err := e.stepResult(ctx, from.Path)
 		if err != nil {
 			return named{}, err
+		}
+		if st.Lost() {
+			newEvents(o.Progress).send(engine.Lost{Step: -1, Of: from.Path})
 		}
 		t, rec.Config, rec.Base = r.Tree, r.Config.Bytes(), imageOf(r).Base
 	case engine.SchemeDigest:

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/internal/busybox"
+	"github.com/inlaybuild/inlay/internal/capture"
 	"github.com/inlaybuild/inlay/internal/runtime"
+	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -35,13 +37,36 @@ func (e *Engine) lend(p *runtime.Process) error {
 		return err
 	}
 	p.Mounts = append(p.Mounts, runtime.Mount{Target: Lent, Source: dir, ReadOnly: true})
-	p.Env = slices.Clone(p.Env)
-	for i, v := range p.Env {
+	p.Env = lentEnv(p.Env)
+	return nil
+}
+
+// lentTree gives what is lent as a tree.
+func (e *Engine) lentTree(ctx context.Context) (tree.Tree, error) {
+	dir, err := busybox.Directory(e.cacheDir("busybox"))
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	sv, err := e.save(ctx)
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	defer sv.ingest.Abort()
+	t, _, err := capture.Directory(ctx, dir, bodies{e, sv.ingest}, capture.Options{})
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	return t, sv.commit(ctx, store.Changes{})
+}
+
+// lentEnv puts what is lent behind all others of PATH.
+func lentEnv(env []string) []string {
+	env = slices.Clone(env)
+	for i, v := range env {
 		if strings.HasPrefix(v, "PATH=") {
-			p.Env[i] = v + ":" + Lent
-			return nil
+			env[i] = v + ":" + Lent
+			return env
 		}
 	}
-	p.Env = append(p.Env, "PATH="+Lent)
-	return nil
+	return append(env, "PATH="+Lent)
 }

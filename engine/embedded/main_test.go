@@ -40,6 +40,11 @@ func run(m *testing.M) int {
 			os.Setenv("INLAY_RUNC", program)
 		}
 	}
+	defer func() {
+		if filledNow != nil {
+			os.RemoveAll(filledNow.dir)
+		}
+	}()
 	return m.Run()
 }
 

@@ -79,7 +79,7 @@ func (m *mounts) tree(ctx context.Context, g graph.Mount) (string, error) {
 		}
 		at = r.Path
 	}
-	root, err := m.roots.Mount(ctx, t, checkout.MountOptions{})
+	root, err := m.exec.engine().mount(ctx, m.roots, t)
 	if err != nil {
 		return "", err
 	}

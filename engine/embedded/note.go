@@ -26,6 +26,7 @@ type note struct {
 	before  *tree.Tree // nil when there is none
 	after   *tree.Tree // the same
 	changed bool       // it is among those that changed
+	partly  bool       // it was written without a tree of which parts are in a cache
 }
 
 // encoded gives the step as the store has it. Its trees are in the store.
@@ -45,6 +46,23 @@ func (n *note) encoded() (store.Step, error) {
 	return step, nil
 }
 
+// elsewhere leaves out one of the trees of the step, which the store does not have.
+func (n *note) elsewhere(t **tree.Tree) {
+	if t == &n.after {
+		n.record.Elsewhere = true
+	}
+	*t = nil
+}
+
+// fromCache notes where the result of the step came from.
+func (n *note) fromCache(name string) {
+	if n != nil {
+		n.notes.mu.Lock()
+		defer n.notes.mu.Unlock()
+		n.record.Cache = name
+	}
+}
+
 // end notes how a step ended.
 func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 	if n == nil {
@@ -60,7 +78,7 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 		if s.stopped {
 			n.step.State = runs.Canceled
 		}
-		n.record.Error = errorText(err)
+		n.record.Error = runs.Text(errorText(err))
 		if n.notes.engine.where == nil {
 			n.after = s.left
 		}
@@ -122,7 +140,7 @@ func (n *note) uncached(m engine.Miss) {
 	if n != nil {
 		n.notes.mu.Lock()
 		defer n.notes.mu.Unlock()
-		n.record.Uncached = &m
+		n.record.Uncached = &runs.Miss{Cause: m.Cause, Text: runs.Text(m.Text)}
 	}
 }
 
@@ -161,6 +179,7 @@ func (s *step) log() *log {
 		return nil
 	}
 	f, err := n.notes.run.Log(n.step.Index)
+	n.notes.soon()
 	l := &log{note: n, file: f, err: err}
 	if err == nil {
 		l.w, l.err = steplog.NewWriter(f, n.notes.engine.options.LogLimit, time.Now)

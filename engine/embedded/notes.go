@@ -25,6 +25,7 @@ type notes struct {
 	record runs.RunRecord
 
 	wake  chan struct{} // something changed
+	hurry chan struct{} // and must not wait for others
 	stop  chan struct{}
 	ended chan struct{}
 
@@ -43,8 +44,7 @@ type notes struct {
 // It is part of the time that passes before others see it.
 const settle = 25 * time.Millisecond
 
-// record begins to write down a run; nil if it is not to be remembered. That it
-// cannot be is told, and no reason not to carry it out.
+// record begins to write down a run; nil if it is not to be remembered.
 func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *events) (*notes, error) {
 	if !e.options.Record || e.store.ReadOnly() {
 		return nil, nil
@@ -53,19 +53,15 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 		asked = n.Call()
 	}
 	ns := &notes{
-		engine: e, record: runs.RunRecord{Asked: asked, Call: n.Call(), Engine: e.options.Name}, events: ev,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+		engine: e, record: runs.RunRecord{Asked: runs.Text(asked), Call: runs.Text(n.Call()), Engine: e.options.Name}, events: ev,
+		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	data, err := json.Marshal(ns.record)
 	if err != nil {
 		return nil, fmt.Errorf("encode the record of a run: %w", err)
 	}
-	if ns.run, err = e.store.NewRun(ctx, data); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		ev.send(engine.NotKept{Step: -1, What: "the run", Err: err})
-		return nil, nil
+	if ns.run, err = e.store.NewRun(data); err != nil {
+		return nil, err
 	}
 	go ns.write(context.WithoutCancel(ctx))
 	return ns, nil
@@ -82,6 +78,7 @@ func (ns *notes) write(ctx context.Context) {
 		}
 		select {
 		case <-time.After(settle):
+		case <-ns.hurry:
 		case <-ns.stop:
 			return
 		}
@@ -101,6 +98,15 @@ func (ns *notes) change(n *note) {
 	}
 }
 
+// soon has what changed put into the store at once: a log begins, which nobody finds
+// without its run.
+func (ns *notes) soon() {
+	select {
+	case ns.hurry <- struct{}{}:
+	default:
+	}
+}
+
 // plan notes that there will be a step.
 func (ns *notes) plan(r *run, n *graph.Node, index int, inputs []int) {
 	if ns == nil {
@@ -111,7 +117,7 @@ func (ns *notes) plan(r *run, n *graph.Node, index int, inputs []int) {
 	s := &note{
 		notes: ns, of: r,
 		step:   store.Step{Index: index, Name: n.Op().Name(), State: runs.Waiting},
-		record: runs.StepRecord{Op: n.Op().Name(), Call: n.Call(), Inputs: inputs},
+		record: runs.StepRecord{Op: n.Op().Name(), Call: runs.Text(n.Call()), Inputs: inputs},
 	}
 	if ns.engine.where != nil {
 		s.record.Node = graph.Encode(n.Op())
@@ -137,13 +143,13 @@ func (ns *notes) begin(s *step, index int, in []engine.Result) *note {
 	return n
 }
 
-// resolved notes what became of the steps of a resolution that ended, and puts
-// all of it into the store: who was given a digest can look it up.
-func (ns *notes) resolved(ctx context.Context, r *run, failed error) {
+// resolved notes what became of the steps of a resolution that ended.
+func (ns *notes) resolved(r *run) {
 	if ns == nil {
 		return
 	}
 	ns.mu.Lock()
+	defer ns.mu.Unlock()
 	for _, n := range ns.steps {
 		if n.of != r {
 			continue
@@ -158,11 +164,28 @@ func (ns *notes) resolved(ctx context.Context, r *run, failed error) {
 		}
 		ns.change(n)
 	}
-	ns.mu.Unlock()
-	_ = ns.flush(context.WithoutCancel(ctx)) // it has told
 }
 
-// end writes down how the run ended.
+// sink gives where the events of the last resolution go.
+func (ns *notes) sink() *events {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return ns.events
+}
+
+// skip notes that the steps of a resolution will not begin.
+func (ns *notes) skip(r *run) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	for _, n := range ns.steps {
+		if n.of == r {
+			n.step.State = runs.Skipped
+			ns.change(n)
+		}
+	}
+}
+
+// end writes down how the run ended, by the commit that writes its last steps.
 func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	ns.mu.Lock()
 	over := ns.over
@@ -173,6 +196,13 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	}
 	close(ns.stop)
 	<-ns.ended
+	ns.mu.Lock()
+	for _, n := range ns.steps {
+		if n.partly { // its tree may have been brought since
+			ns.change(n)
+		}
+	}
+	ns.mu.Unlock()
 	state := runs.Done
 	switch {
 	case failed != nil && (canceled || errors.Is(failed, context.Canceled)):
@@ -182,16 +212,18 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	}
 	var data []byte
 	if failed != nil {
-		ns.record.Error = failed.Error()
+		ns.record.Error = runs.Text(failed.Error())
 		var err error
 		if data, err = json.Marshal(ns.record); err != nil {
 			return fmt.Errorf("encode the record of a run: %w", err)
 		}
 	}
-	err := ns.flush(ctx)
-	if err == nil {
-		err = ns.engine.trimRuns(ctx, ns)
+	if ns.trims() { // while the run goes on, so that it is not forgotten itself
+		if err := ns.flush(ctx); err == nil {
+			_ = ns.engine.trimRuns(ctx, ns) // the next one may
+		}
 	}
+	err := ns.flushWith(ctx, store.RunChanges{Ended: state, Data: data})
 	if e := ns.run.End(ctx, state, data); err == nil && e != nil {
 		ns.tell(e)
 	}
@@ -210,7 +242,10 @@ func (ns *notes) tell(err error) {
 }
 
 // flush puts what changed into the store, with its trees.
-func (ns *notes) flush(ctx context.Context) error {
+func (ns *notes) flush(ctx context.Context) error { return ns.flushWith(ctx, store.RunChanges{}) }
+
+// flushWith is flush with other changes of the run.
+func (ns *notes) flushWith(ctx context.Context, ch store.RunChanges) error {
 	ns.writing.Lock()
 	defer ns.writing.Unlock()
 	ns.mu.Lock()
@@ -222,10 +257,10 @@ func (ns *notes) flush(ctx context.Context) error {
 		batch[i] = *n
 	}
 	ns.mu.Unlock()
-	if len(batch) == 0 {
+	if len(batch) == 0 && ch.Ended == "" {
 		return nil
 	}
-	err := ns.put(ctx, list, batch)
+	err := ns.put(ctx, list, batch, ch)
 	if err != nil {
 		ns.mu.Lock()
 		for _, n := range list {
@@ -240,18 +275,41 @@ func (ns *notes) flush(ctx context.Context) error {
 	return err
 }
 
-// put puts a batch of steps, copies of those of the list, into the store.
-func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
+// put puts a batch of steps, copies of those of the list, into the store, together
+// with other changes of the run.
+func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.RunChanges) error {
 	var trees []tree.Tree
 	var of []int // whose tree it is; a step's first input is another step's tree
-	for i, n := range batch {
-		for _, t := range []*tree.Tree{n.before, n.after} {
-			if t != nil {
-				trees, of = append(trees, *t), append(of, i)
+	var at []**tree.Tree
+	for i := range batch {
+		for _, t := range []**tree.Tree{&batch[i].before, &batch[i].after} {
+			if *t != nil {
+				trees, of, at = append(trees, **t), append(of, i), append(at, t)
 			}
 		}
 	}
-	wrote, err := ns.engine.keepTrees(ctx, trees)
+	var wrote []int64
+	ch.Run, ch.Steps = ns.run, make([]store.Step, len(batch))
+	err := ns.engine.keepTrees(ctx, trees, func(brings []int64) (store.Changes, error) {
+		wrote = brings
+		for i, bytes := range brings {
+			if bytes < 0 {
+				batch[of[i]].elsewhere(at[i])
+				ns.mu.Lock()
+				list[of[i]].partly = true
+				ns.mu.Unlock()
+				continue
+			}
+			batch[of[i]].record.Written.Nodes += bytes
+		}
+		var err error
+		for i := range batch {
+			if ch.Steps[i], err = batch[i].encoded(); err != nil {
+				return store.Changes{}, err
+			}
+		}
+		return store.Changes{Run: &ch}, nil
+	})
 	if err != nil {
 		return err
 	}
@@ -261,34 +319,37 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note) error {
 			ns.mu.Lock()
 			n.record.Written.Nodes += bytes
 			ns.mu.Unlock()
-			batch[of[i]].record.Written.Nodes += bytes
 			n.of.events.send(engine.Written{Step: n.step.Index + 1, Nodes: bytes})
 		}
 	}
-	steps := make([]store.Step, len(batch))
-	for i := range batch {
-		if steps[i], err = batch[i].encoded(); err != nil {
-			return err
-		}
-	}
-	return ns.run.PutSteps(ctx, steps)
+	return nil
 }
 
-// trimRuns forgets runs beyond the limits: after a run with large logs, and
-// otherwise now and then, as looking takes longer than many a run.
-func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
-	const few, slack, often = 20, 10, 8
-	o := e.keepRuns()
+// fewRuns is a limit of runs that is kept to the number.
+const fewRuns = 20
+
+// trims tells whether to look for runs beyond the limits: after a run with large
+// logs, and otherwise now and then, as looking takes longer than many a run.
+func (ns *notes) trims() bool {
+	const often = 8
+	return ns.large() || ns.engine.keepRuns().KeepRuns < fewRuns || rand.IntN(often) == 0
+}
+
+func (ns *notes) large() bool {
 	ns.mu.Lock()
-	large := ns.logged > 1<<20
-	ns.mu.Unlock()
-	if !large && o.KeepRuns >= few && rand.IntN(often) > 0 {
-		return nil
-	}
+	defer ns.mu.Unlock()
+	return ns.logged > 1<<20
+}
+
+// trimRuns forgets runs beyond the limits.
+func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
+	const slack, often = 10, 8
+	o := e.keepRuns()
 	n, err := e.store.CountRuns(ctx)
 	if err != nil {
 		return err
 	}
+	large := ns.large()
 	if o.KeepRuns > 0 && n > o.KeepRuns+min(slack, o.KeepRuns/10) || o.KeepLogs > 0 && (large || n%often == 0) {
 		_, err = e.store.TrimRuns(ctx, o)
 	}

@@ -17,13 +17,14 @@ import (
 type outputs struct {
 	stdout, stderr *output
 	log            *log // of the run; nil if it is not remembered
+	create         func() *store.BlobWriter
 
 	once sync.Once
 	lost error // why the log does not have all of it
 }
 
 func newOutputs(x *exec, in *store.Ingest, secrets [][]byte) *outputs {
-	o := &outputs{log: x.step.log()}
+	o := &outputs{log: x.step.log(), create: in.Create}
 	make := func(stderr bool) *output {
 		out := &output{of: o, exec: x, stderr: stderr, blob: in.Create()}
 		out.mask = mask.New(outputSink{out}, secrets)

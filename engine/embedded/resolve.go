@@ -21,13 +21,14 @@ import (
 // are remembered, this is one: see [Engine.Begin] for several that are one.
 func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
 	r := e.Begin(e.options.Asked)
-	res, err := r.Resolve(ctx, n, s)
+	res, err := r.resolve(ctx, n, s)
 	return res, errors.Join(err, r.End(ctx, err))
 }
 
 // run is one resolution of a graph, which may be one of several of a run.
 type run struct {
-	root *graph.Node // what is resolved
+	root     *graph.Node // what is resolved
+	remaking bool        // what another run has made, as it was made
 	*history
 	engine *Engine
 	events *events
@@ -46,12 +47,13 @@ type history struct {
 	pending map[*graph.Node]*pending
 	numbers map[*graph.Node]int // indices of steps, given before any is carried out
 	next    int
+	found   map[*graph.Node]*sharedCache  // whose results came from caches
 	left    map[*graph.Node]engine.Result // what failed steps left at a remote
 	brought map[digest.Digest]int64       // contents of new files that the store did not have, until a step takes them as its own
 }
 
 func newHistory() *history {
-	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}}
+	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, found: map[*graph.Node]*sharedCache{}}
 }
 
 // pending is a node that somebody resolves, or that is resolved.
@@ -81,6 +83,11 @@ func (r *run) plan(n *graph.Node) {
 		}
 		delete(r.numbers, m)
 	}
+	r.number(n)
+}
+
+// number gives numbers to the steps that have none. The caller holds mu.
+func (r *run) number(n *graph.Node) {
 	for m := range n.All() {
 		if _, ok := r.numbers[m]; ok {
 			continue
@@ -138,6 +145,9 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 	res, err := s.resolve(ctx, inputs)
 	res = r.seen(n, inputs, res)
 	if err != nil {
+		res, err = s.overcome(ctx, res, err)
+	}
+	if err != nil {
 		s.stopped = ctx.Err() != nil
 		err = wrap(n, ended(ctx, err))
 		r.mu.Lock()
@@ -145,6 +155,8 @@ func (r *run) perform(ctx context.Context, n *graph.Node) (engine.Result, error)
 			r.failed = err
 		}
 		r.mu.Unlock()
+	} else if !s.cached && !s.missed {
+		s.uncached(engine.MadeEveryTime, "quicker to make again")
 	}
 	s.note.end(s, inputs, res, err)
 	s.event(engine.StepEnded{Step: s.number, Cached: s.cached, Err: err, Took: time.Since(s.started)})
@@ -207,6 +219,7 @@ type step struct {
 	number  int // from 1
 	started time.Time
 	cached  bool
+	missed  bool          // it was told why it is not cached
 	stopped bool          // it was canceled
 	left    *tree.Tree    // what it left when it failed; nil if that is not known
 	process *runs.Process // what became of its process; nil if there was none
@@ -222,7 +235,10 @@ func (s *step) event(ev engine.Event) {
 	case engine.Written:
 		s.note.wrote(ev)
 	case engine.Uncached:
+		s.missed = true
 		s.note.uncached(ev.Miss)
+	case engine.FromCache:
+		s.note.fromCache(ev.Cache)
 	case engine.Lowered:
 		s.note.lowered(ev.Lowering)
 	}
@@ -249,7 +265,11 @@ func (s *step) resolve(ctx context.Context, in []engine.Result) (engine.Result, 
 	case graph.Scratch:
 		return scratch(), nil
 	case graph.From:
-		return s.from(ctx, op)
+		r, err := s.from(ctx, op)
+		if err == nil {
+			s.engine().rememberImage(r)
+		}
+		return r, err
 	case graph.Host:
 		return s.host(ctx, op)
 	case graph.Copy:

@@ -25,7 +25,7 @@ type secretDir struct {
 func (m *mounts) secret(ctx context.Context, g graph.Mount) (string, error) {
 	value, err := m.exec.engine().options.Secret(ctx, g.Name)
 	if err != nil {
-		return "", err
+		return "", &SecretError{g.Name, err}
 	}
 	m.secrets = append(m.secrets, value)
 	if m.dir == nil {

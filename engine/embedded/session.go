@@ -29,6 +29,9 @@ type Session struct {
 	// Args is what is run. None stand for the shell of the user, if the tree has
 	// it, or /bin/sh.
 	Args []string
+	// User is who the process is, as a name, a number or with a group; "" for that of
+	// Spec or In.
+	User string
 	// Lend shows a static busybox of this machine at [Lent]. Without Args its shell
 	// is run.
 	Lend bool
@@ -38,6 +41,8 @@ type Session struct {
 	Keep string
 	// Unwatched tells that nobody will ask what has changed.
 	Unwatched bool
+
+	keep bool // what is left is the result of a step
 }
 
 // Enter runs the process of a session, and gives what it left. Nothing is taken
@@ -77,6 +82,9 @@ func (s *step) stand(ctx context.Context, of Session) (x *exec, err error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if of.User != "" {
+		x.spec.User = of.User
 	}
 	return x, x.sit(ctx, of.Args, of.Lend)
 }
@@ -120,42 +128,41 @@ func (x *exec) shell(ctx context.Context) (string, error) {
 	return shell, nil
 }
 
-// enter runs the process.
-func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err error) {
-	e := x.engine()
-	program, err := runtime.Find()
-	if err != nil {
-		return left, err
-	}
-	roots, err := e.mountable(ctx)
-	if err != nil {
-		return left, err
-	}
-	m := &mounts{exec: x, roots: roots}
-	defer func() { err = errors.Join(err, m.close()) }()
-	root, err := roots.Mount(ctx, x.in[0].Tree, checkout.MountOptions{Near: e.near(x.in[0])})
-	if err != nil {
-		return left, err
-	}
-	m.add(root)
-	p, err := x.describe(ctx, root.Path)
-	if err != nil {
-		return left, err
-	}
-	if p.Mounts, err = m.all(ctx); err != nil {
-		return left, err
-	}
+// place is where the process of a session runs.
+type place interface {
+	// run runs the process, and waits for its end. The error is as that of
+	// [runtime.Run].
+	run(ctx context.Context, s Streams) (runtime.Exit, error)
+	// left gives the tree as the process left it, all of it known. Contents tells
+	// that those that are new are wanted in the store.
+	left(ctx context.Context, sv *saving, contents bool) (tree.Tree, error)
+	// process gives the process.
+	process() runtime.Process
+	close(ctx context.Context) error
+}
+
+// place prepares what the process is to see.
+func (x *exec) place(ctx context.Context, s Session) (place, error) {
 	if s.Lend {
 		if err := lendable(ctx, x.in[0].Tree); err != nil {
-			return left, err
-		}
-		if err := e.lend(&p); err != nil {
-			return left, err
+			return nil, err
 		}
 	}
-	p.Ordinary, p.Grace, p.Signals = true, grace, s.Streams.Signals
+	if x.engine().where != nil {
+		return x.placeElsewhere(ctx, s)
+	}
+	return x.placeHere(ctx, s)
+}
+
+// enter runs the process.
+func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err error) {
+	at, err := x.place(ctx, s)
+	if err != nil {
+		return left, err
+	}
+	defer func() { err = errors.Join(err, at.close(context.WithoutCancel(ctx))) }()
 	began := time.Now()
-	exit, err := s.Streams.run(ctx, runtime.Config{Program: program, StateDir: e.stateDir(), Enter: roots.Enter}, p)
+	exit, err := at.run(ctx, s.Streams)
 	left = engine.Left{Args: x.spec.Args, ExitCode: exit.Code, Signal: exit.Signal, Took: exit.Elapsed, Tree: x.in[0].Tree}
 	if exit.Started.IsZero() {
 		left.Took = time.Since(began)
@@ -164,14 +171,77 @@ func (x *exec) enter(ctx context.Context, s Session) (left engine.Left, err erro
 		left.Stopped, err = context.Cause(ctx), nil
 		ctx = context.WithoutCancel(ctx) // what it left is kept all the same
 	}
-	if left.Failed, err = x.unstarted(ctx, p, exit, err); err != nil {
+	if left.Failed, err = x.unstarted(ctx, at.process(), exit, err); err != nil {
 		return left, err
 	}
 	if left.Failed != nil {
 		left.ExitCode = left.Failed.ExitCode
 	}
-	return left, x.remains(ctx, root, s, &left)
+	return left, x.remains(ctx, at, s, &left)
 }
+
+// here is a session on this machine.
+type here struct {
+	exec   *exec
+	mounts *mounts
+	root   *checkout.Root
+	p      runtime.Process
+	config runtime.Config
+}
+
+func (x *exec) placeHere(ctx context.Context, s Session) (_ place, err error) {
+	e := x.engine()
+	h := &here{exec: x}
+	if h.config.Program, err = runtime.Find(); err != nil {
+		return nil, err
+	}
+	roots, err := e.mountable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.config.StateDir, h.config.Enter = e.stateDir(), roots.Enter
+	h.mounts = &mounts{exec: x, roots: roots}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close(ctx))
+		}
+	}()
+	if h.root, err = e.mount(ctx, roots, x.in[0].Tree, e.near(x.in[0])...); err != nil {
+		return nil, err
+	}
+	h.mounts.add(h.root)
+	if h.p, err = x.describe(ctx, h.root.Path); err != nil {
+		return nil, err
+	}
+	if h.p.Mounts, err = h.mounts.all(ctx); err != nil {
+		return nil, err
+	}
+	if s.Lend {
+		if err := e.lend(&h.p); err != nil {
+			return nil, err
+		}
+	}
+	h.p.Ordinary, h.p.Grace = true, grace
+	return h, nil
+}
+
+func (h *here) run(ctx context.Context, s Streams) (exit runtime.Exit, err error) {
+	h.p.Env, h.p.Signals = s.env(h.p.Env), s.Signals
+	err = s.lend(func(n ends) error {
+		n.here(&h.p)
+		exit, err = runtime.Run(ctx, h.config, h.p)
+		return err
+	})
+	return exit, err
+}
+
+func (h *here) left(ctx context.Context, sv *saving, _ bool) (tree.Tree, error) {
+	return h.exec.capture(ctx, h.root, sv)
+}
+
+func (h *here) process() runtime.Process { return h.p }
+
+func (h *here) close(context.Context) error { return h.mounts.close() }
 
 // grace is how long a process is given to end when its session is stopped.
 const grace = time.Second
@@ -197,7 +267,7 @@ func (x *exec) unstarted(ctx context.Context, p runtime.Process, exit runtime.Ex
 }
 
 // remains finds out what the process left, and keeps it.
-func (x *exec) remains(ctx context.Context, root *checkout.Root, s Session, left *engine.Left) error {
+func (x *exec) remains(ctx context.Context, at place, s Session, left *engine.Left) error {
 	e := x.engine()
 	if left.Failed != nil && left.Failed.Reason != "" {
 		return nil // nothing ran: what had the name before keeps it
@@ -206,37 +276,57 @@ func (x *exec) remains(ctx context.Context, root *checkout.Root, s Session, left
 	if unwatched && s.Keep == "" {
 		return nil
 	}
+	in, err := x.in[0].Known(ctx)
+	if err != nil {
+		return err
+	}
 	sv, err := e.save(ctx)
 	if err != nil {
 		return err
 	}
 	defer sv.ingest.Abort()
-	if left.Tree, err = x.capture(ctx, root, sv); err != nil {
+	stored := s.Keep != "" || !in.Away
+	if left.Tree, err = at.left(ctx, sv, stored || s.keep); err != nil {
 		return fmt.Errorf("what the session left: %w", err)
 	}
-	n, err := compose.Count(ctx, x.in[0].Tree, left.Tree)
+	n, err := compose.Count(ctx, in.Tree, left.Tree)
 	if err != nil {
 		return err
 	}
 	left.Changed = n.Added + n.Replaced + n.Removed
-	if tree.Equal(left.Tree, x.in[0].Tree) && s.Keep == "" {
+	if tree.Equal(left.Tree, in.Tree) && s.Keep == "" {
 		return nil
 	}
 	if left.Changed == 0 && s.Keep == "" { // the root's own attributes, which count as no path
 		left.Changed = 1
 	}
+	if left.Away = !stored; left.Away {
+		return nil
+	}
+	return x.store(ctx, in, s.Keep, left, sv)
+}
+
+// store puts what is left into the store, with a name if it is to have one.
+func (x *exec) store(ctx context.Context, in engine.Result, name string, left *engine.Left, sv *saving) error {
+	if in.Away {
+		res := in
+		res.Tree = left.Tree
+		if err := x.engine().where.Fetch(ctx, res); err != nil {
+			return fmt.Errorf("bring what is kept here: %w", err)
+		}
+	}
 	d, err := sv.add(ctx, left.Tree)
 	if err != nil {
 		return err
 	}
-	ch := store.Changes{Loose: s.Keep == ""}
-	if s.Keep != "" {
+	ch := store.Changes{Loose: name == ""}
+	if name != "" {
 		left.Kept = true
-		rec, err := named{Images: []imageRecord{{Tree: d, Config: x.in[0].Config.Bytes(), Base: imageOf(x.in[0]).Base}}}.roots()
+		rec, err := named{Images: []imageRecord{{Tree: d, Config: in.Config.Bytes(), Base: imageOf(in).Base}}}.roots()
 		if err != nil {
 			return err
 		}
-		ch.Refs = map[string]store.Record{s.Keep: rec}
+		ch.Refs = map[string]store.Record{name: rec}
 	}
 	return sv.commit(ctx, ch)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/inlaybuild/inlay/engine"
@@ -21,7 +20,7 @@ func (x *exec) recorded() *runs.Spec {
 	}
 	for _, m := range x.spec.Mounts {
 		r := runs.Mount{Mount: m}
-		if m.Kind == graph.MountTree && m.Input > 0 && m.Input < len(x.inputs) {
+		if m.Kind == graph.MountTree && m.Input > 0 && m.Input < len(x.inputs) && !x.in[m.Input].Away {
 			r.Tree = x.inputs[m.Input]
 		}
 		if file, ok := strings.CutPrefix(m.Name, "file:"); ok && m.Kind == graph.MountSecret {
@@ -47,20 +46,7 @@ func (n *note) specified(s *runs.Spec) {
 // At gives what a step of a run came to, or, if it failed, what it left; and its
 // record. The name is as in [runs.ParseName].
 func (e *Engine) At(ctx context.Context, name string) (engine.Result, *runs.Step, error) {
-	n, err := runs.ParseName(name)
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	f, err := runs.Find(ctx, e.store, n)
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	st, err := f.Made()
-	if err != nil {
-		return engine.Result{}, nil, err
-	}
-	r, err := e.stepResult(ctx, runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String())
-	return r, st, err
+	return e.stepResult(ctx, name)
 }
 
 // again gives the exec of a step that a run remembers, in a tree.
@@ -69,15 +55,25 @@ func (e *Engine) again(ctx context.Context, s *step, in engine.Result, spec runs
 	x.spec = execKey{Args: spec.Args, Env: spec.Env, Dir: spec.Dir, User: spec.User, Network: spec.Network}
 	for _, m := range spec.Mounts {
 		if m.Kind == graph.MountTree {
-			t, err := tree.Load(ctx, e.source, m.Tree)
+			r, err := e.treeAt(ctx, m)
 			if err != nil {
 				return nil, fmt.Errorf("what is mounted at %s: %w", m.Target, err)
 			}
 			m.Input = len(x.in)
-			x.in = append(x.in, treeResult(t))
+			x.in = append(x.in, r)
 		}
 		x.spec.Mounts = append(x.spec.Mounts, m.Mount)
 	}
 	x.op = graph.Exec{Args: spec.Args, Network: spec.Network, Mounts: x.spec.Mounts}
 	return x, nil
+}
+
+// treeAt gives what a step's process saw at a mount of a tree.
+func (e *Engine) treeAt(ctx context.Context, m runs.Mount) (engine.Result, error) {
+	if m.Tree.IsZero() {
+		r, _, err := e.stepResult(ctx, m.Step)
+		return r, err
+	}
+	t, err := tree.Load(ctx, e.source, m.Tree)
+	return treeResult(t), err
 }

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"io"
 	"os"
 	"syscall"
@@ -25,22 +24,43 @@ func (s Streams) Terminal() bool {
 	return ok
 }
 
-// run runs a process with these streams.
-func (s Streams) run(ctx context.Context, c runtime.Config, p runtime.Process) (exit runtime.Exit, err error) {
+// ends are what a process has of the streams.
+type ends struct {
+	terminal *runtime.Terminal // nil: pipes, or files
+	stdin    io.Reader
+	stdout   io.Writer
+	stderr   io.Writer
+}
+
+// here gives the process its ends.
+func (n ends) here(p *runtime.Process) {
+	p.Terminal, p.Stdin, p.Stdout, p.Stderr = n.terminal, n.stdin, n.stdout, n.stderr
+}
+
+// lend lends the streams to a process that f runs.
+func (s Streams) lend(f func(ends) error) (err error) {
 	if t, ok := terminal.Of(s.Stdin, s.Stdout); ok {
-		return runOn(ctx, t, c, p)
+		return lendTerminal(t, f)
 	}
+	// A terminal that is not the process' own is not given to it either.
+	n := ends{stdout: piped(s.Stdout), stderr: piped(s.Stderr)}
 	if s.Stdin != nil {
 		in, done, err := notTerminal(s.Stdin)
 		if err != nil {
-			return exit, err
+			return err
 		}
 		defer done()
-		p.Stdin = in
+		n.stdin = in
 	}
-	// A terminal that is not the process' own is not given to it either.
-	p.Stdout, p.Stderr = piped(s.Stdout), piped(s.Stderr)
-	return runtime.Run(ctx, c, p)
+	return f(n)
+}
+
+// env adds to an environment what a process needs to know of the terminal.
+func (s Streams) env(env []string) []string {
+	if name := os.Getenv("TERM"); name != "" && s.Terminal() && lookupEnv(env, "TERM") == "" {
+		env = append(env[:len(env):len(env)], "TERM="+name)
+	}
+	return env
 }
 
 // notTerminal gives what the process reads: a file as it is, if it is no terminal.
@@ -66,14 +86,15 @@ func piped(f *os.File) io.Writer {
 	return f
 }
 
-// runOn runs a process on a terminal of its own, to which the person's is lent.
-func runOn(ctx context.Context, t *terminal.Terminal, c runtime.Config, p runtime.Process) (exit runtime.Exit, err error) {
-	if name := os.Getenv("TERM"); name != "" && lookupEnv(p.Env, "TERM") == "" {
-		p.Env = append(p.Env[:len(p.Env):len(p.Env)], "TERM="+name)
-	}
-	taken, err := t.Take(c.Program)
+// lendTerminal lends the person's terminal to a process that is on one of its own.
+func lendTerminal(t *terminal.Terminal, f func(ends) error) (err error) {
+	program, err := runtime.Find()
 	if err != nil {
-		return exit, err
+		return err
+	}
+	taken, err := t.Take(program)
+	if err != nil {
+		return err
 	}
 	defer func() {
 		next := taken.Next()
@@ -83,9 +104,10 @@ func runOn(ctx context.Context, t *terminal.Terminal, c runtime.Config, p runtim
 		_, _ = io.WriteString(taken, next) // what comes next gets a line of its own
 	}()
 	size := taken.Size()
-	p.Terminal = &runtime.Terminal{Width: size.Width, Height: size.Height, Resize: taken.Sizes()}
-	p.Stdin, p.Stdout = taken, taken
-	return runtime.Run(ctx, c, p)
+	return f(ends{
+		terminal: &runtime.Terminal{Width: size.Width, Height: size.Height, Resize: taken.Sizes()},
+		stdin:    taken, stdout: taken,
+	})
 }
 
 // Guard has the terminal put back should this process be killed while a line is

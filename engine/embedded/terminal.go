@@ -38,8 +38,12 @@ func (s *step) terminal(ctx context.Context, op graph.Terminal, in []engine.Resu
 	if err != nil {
 		return engine.Result{}, err
 	}
+	s.uncached(engine.OpenedEveryTime, "a terminal is opened each time")
 	out := in[0]
 	if op.Keep {
+		if out, err = out.Known(ctx); err != nil {
+			return engine.Result{}, err
+		}
 		out.Tree = left.Tree
 	}
 	e.terminal.left[s.node] = out
@@ -69,7 +73,7 @@ func (s *step) open(ctx context.Context, op graph.Terminal, in []engine.Result) 
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // nobody is thrown out because another step failed
 	defer cancel(nil)
 	defer s.run.onStop(cancel)()
-	left, err = x.enter(ctx, Session{Lend: op.Lend, Streams: streams})
+	left, err = x.enter(ctx, Session{Lend: op.Lend, Streams: streams, keep: op.Keep})
 	left.Kept = op.Keep
 	s.event(engine.TerminalClosed{Step: s.number, Left: left})
 	switch {

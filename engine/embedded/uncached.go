@@ -23,6 +23,7 @@ import (
 type lastExec struct {
 	Key      digest.Digest
 	Failed   bool `json:",omitempty"`
+	Stopped  bool `json:",omitempty"` // it was canceled
 	Args     digest.Digest
 	Command  string                   // Args, as they are shown; it may be cut
 	Env      map[string]digest.Digest // of the values, by name
@@ -34,10 +35,12 @@ type lastExec struct {
 // shownCommand is how much of a command is remembered to be shown.
 const shownCommand = 80
 
-// places gives the keys under which an exec is remembered: by what it is, and by
-// where it is. It is the same exec as another time if it has the same words, after
-// the same source; and if there is none such, if the same kinds of steps lead to
-// it from the same source, in a graph of the same kinds of steps.
+// places gives the keys under which an exec is remembered, the most telling first:
+// by what it is and where it is, by what it is, and by where it is. It is the same
+// exec as another time if it has the same words, after the same source; it is at the
+// same place if the same kinds of steps lead to it from the same source, in a graph
+// of the same kinds of steps, and it has the same number in its run: of several that
+// are alike none is taken for another.
 func (x *exec) places() []digest.Digest {
 	var ops []string
 	for n := range x.step.run.root.All() {
@@ -49,16 +52,24 @@ func (x *exec) places() []digest.Digest {
 		ops = append(ops, n.Op().Name())
 		n = n.Inputs()[0]
 	}
-	is := "inlay last exec by call 1\n" + n.Call() + "\n" + x.node.Call()
-	at := "inlay last exec by place 1\n" + n.Call() + "\n" + strings.Join(ops, "\n")
-	return []digest.Digest{digest.Of([]byte(is)), digest.Of([]byte(at))}
+	is := n.Call() + "\n" + x.node.Call()
+	at := fmt.Sprintf("%s\n%d\n%s", n.Call(), x.number, strings.Join(ops, "\n"))
+	var out []digest.Digest
+	for _, key := range []string{
+		"inlay last exec by call and place 1\n" + is + "\n" + at,
+		"inlay last exec by call 1\n" + is,
+		"inlay last exec by place 2\n" + at,
+	} {
+		out = append(out, digest.Of([]byte(key)))
+	}
+	return out
 }
 
-// this gives what is to be remembered.
-func (x *exec) this(key digest.Digest, failed bool) (lastExec, error) {
+// this gives what is to be remembered of one that succeeded.
+func (x *exec) this(key digest.Digest) (lastExec, error) {
 	s := x.spec
 	l := lastExec{
-		Key: key, Failed: failed, Args: digest.Of([]byte(strings.Join(s.Args, "\x00"))),
+		Key: key, Args: digest.Of([]byte(strings.Join(s.Args, "\x00"))),
 		Command: strings.Join(s.Args, " "), Env: map[string]digest.Digest{}, Again: s.NoCache, Inputs: x.inputs,
 	}
 	if r := []rune(l.Command); len(r) > shownCommand {
@@ -89,11 +100,7 @@ func digests(of map[string]any) (map[string]digest.Digest, error) {
 }
 
 // remembered gives results that remember the exec, for the store to keep.
-func (x *exec) remembered(key digest.Digest, failed bool) (map[digest.Digest]store.Record, error) {
-	l, err := x.this(key, failed)
-	if err != nil {
-		return nil, err
-	}
+func (x *exec) remembered(l lastExec) (map[digest.Digest]store.Record, error) {
 	data, err := json.Marshal(l)
 	if err != nil {
 		return nil, fmt.Errorf("encode what is remembered of an exec: %w", err)
@@ -105,9 +112,14 @@ func (x *exec) remembered(key digest.Digest, failed bool) (map[digest.Digest]sto
 	return out, nil
 }
 
-// rememberFailure remembers that the process ran and failed.
-func (x *exec) rememberFailure(ctx context.Context, key digest.Digest) error {
-	results, err := x.remembered(key, true)
+// rememberFailure remembers that the process ran, and that it failed or was stopped.
+func (x *exec) rememberFailure(ctx context.Context, key digest.Digest, stopped bool) error {
+	l, err := x.this(key)
+	if err != nil {
+		return err
+	}
+	l.Failed, l.Stopped = !stopped, stopped
+	results, err := x.remembered(l)
 	if err != nil {
 		return err
 	}
@@ -123,9 +135,12 @@ func (x *exec) rememberFailure(ctx context.Context, key digest.Digest) error {
 // left out: no run fails because of it.
 func (x *exec) tellUncached(ctx context.Context, key digest.Digest) {
 	miss := engine.Miss{Cause: engine.NeverRun, Text: "it never ran here"}
+	if x.engine().forgot() {
+		miss.Text = "it has not run here since gc removed results"
+	}
 	places := x.places()
 	found, err := x.engine().store.Results(ctx, places)
-	now, nowErr := x.this(key, false)
+	now, nowErr := x.this(key)
 	if err != nil || nowErr != nil {
 		return
 	}
@@ -144,6 +159,8 @@ func (x *exec) miss(ctx context.Context, last, now lastExec) engine.Miss {
 	switch {
 	case last.Key == now.Key && last.Failed:
 		return engine.Miss{Cause: engine.FailedBefore, Text: "it failed the last time"}
+	case last.Key == now.Key && last.Stopped:
+		return engine.Miss{Cause: engine.StoppedBefore, Text: "it was stopped the last time"}
 	case last.Key == now.Key:
 		return engine.Miss{Cause: engine.Collected, Text: "its earlier result was collected"}
 	case last.Args != now.Args:

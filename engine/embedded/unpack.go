@@ -18,7 +18,11 @@ import (
 
 // unpackKey is the action key of making a tree of an image's layers.
 func unpackKey(img image.Image) digest.Digest {
-	return digest.Of([]byte("inlay unpack 1\n" + img.Descriptor().Digest.String()))
+	return unpackKeyOf(img.Descriptor().Digest)
+}
+
+func unpackKeyOf(manifest digest.Digest) digest.Digest {
+	return digest.Of([]byte("inlay unpack 1\n" + manifest.String()))
 }
 
 // unpack makes the tree of an image, and keeps its blobs as they are.

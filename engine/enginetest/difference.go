@@ -206,10 +206,10 @@ func (c *comparison) records() {
 	settled := c.settled()
 	for n := range a.Steps {
 		x, y := a.Steps[n], b.Steps[n]
-		if _, ok := slices.BinarySearch(settled, x.Call); ok {
+		if _, ok := slices.BinarySearch(settled, string(x.Call)); ok {
 			c.step(x, y)
 			for i, stream := range []string{"stdout", "stderr"} {
-				c.equal("logs", x.Call+": "+stream, string(a.logs[x.Index][i]), string(b.logs[y.Index][i]))
+				c.equal("logs", string(x.Call)+": "+stream, string(a.logs[x.Index][i]), string(b.logs[y.Index][i]))
 			}
 		}
 	}
@@ -231,21 +231,21 @@ func calls(r *record) []string {
 
 // step compares the records of a step.
 func (c *comparison) step(a, b runs.Step) {
-	c.equal("records", a.Call+": the op", a.Op, b.Op)
-	c.equal("records", a.Call+": the state", state(a), state(b))
-	c.equal("records", a.Call+": the error", a.Error, b.Error)
-	c.equal("records", a.Call+": whether it has a tree", hasTree(a), hasTree(b))
-	c.equal("records", a.Call+": whether it began with a tree", beganWithTree(a), beganWithTree(b))
-	c.equal("records", a.Call+": what is run", specOf(a), specOf(b))
+	c.equal("records", string(a.Call)+": the op", a.Op, b.Op)
+	c.equal("records", string(a.Call)+": the state", state(a), state(b))
+	c.equal("records", string(a.Call)+": the error", a.Error, b.Error)
+	c.equal("records", string(a.Call)+": whether it has a tree", hasTree(a), hasTree(b))
+	c.equal("records", string(a.Call)+": whether it began with a tree", beganWithTree(a), beganWithTree(b))
+	c.equal("records", string(a.Call)+": what is run", specOf(a), specOf(b))
 	if (a.Exec == nil) != (b.Exec == nil) || a.Exec != nil && a.Exec.ExitCode != b.Exec.ExitCode {
 		c.differ("records", "%s: what became of it: %+v, %+v", a.Call, a.Exec, b.Exec)
 	}
 	if a.State == runs.Cached || b.State == runs.Cached {
 		return // what was done is with the step that did it
 	}
-	c.equal("records", a.Call+": the process", a.Process, b.Process)
+	c.equal("records", string(a.Call)+": the process", a.Process, b.Process)
 	placed := (*engine.Placements)(a.Placed)
-	c.equal("records", a.Call+": placements", placed, counted((*engine.Placements)(b.Placed), placed))
+	c.equal("records", string(a.Call)+": placements", placed, counted((*engine.Placements)(b.Placed), placed))
 }
 
 // hasTree tells whether what a step came to can be looked into.

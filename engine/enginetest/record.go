@@ -78,7 +78,7 @@ func (l recordLaw) hold(t *testing.T, e Remembering) {
 	r := recordOf(t, e, l.node)
 	var states []string
 	for _, s := range r.Steps[max(0, len(r.Steps)-len(l.states)):] {
-		states = append(states, string(s.State)+" "+s.Call)
+		states = append(states, string(s.State)+" "+string(s.Call))
 	}
 	if !slices.Equal(states, l.states) {
 		t.Errorf("the steps are %q, want %q", states, l.states)
@@ -132,7 +132,7 @@ func recordOf(t *testing.T, e Remembering, n *graph.Node) *record {
 	}
 	for _, s := range r.Steps {
 		var x *engine.ExecError
-		if s.State == runs.Failed && (failed == nil || s.Error != failed.Error() && !errors.As(failed, &x)) {
+		if s.State == runs.Failed && (failed == nil || string(s.Error) != failed.Error() && !errors.As(failed, &x)) {
 			t.Errorf("the error that is remembered is %q, and not %v", s.Error, failed)
 		}
 	}

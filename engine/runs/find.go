@@ -70,7 +70,7 @@ func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 // Asked gives what the run was asked for.
 func (f Found) Asked() (string, error) {
 	r, err := recordOf(f.Run)
-	return r.Asked, err
+	return string(r.Asked), err
 }
 
 // Engine gives the engine that carried the run out, as --engine has it; "" is that
@@ -87,7 +87,7 @@ func (f Found) Failure() (string, error) {
 		return "", nil
 	}
 	r, err := recordOf(f.Run)
-	return r.Error, err
+	return string(r.Error), err
 }
 
 func recordOf(run store.RunInfo) (r RunRecord, err error) {
@@ -203,10 +203,11 @@ func (f Found) Made() (*Step, error) {
 	return nil, notFound("no step of run %s has ended; its state is %s", f.Run.Name, f.Run.State)
 }
 
-// Lost tells whether what the step's process left could not be kept.
+// Lost tells whether what the step's process left could not be kept. Of one that
+// was killed nobody knows whether its process ran.
 func (s Step) Lost() bool {
-	ended := s.State == Failed || s.State == Canceled || s.State == store.Crashed
-	return ended && s.Spec != nil && s.After.IsZero() && !s.IsRemote()
+	ran := s.Process != nil && (s.State == Failed || s.State == Canceled) || s.State == store.Crashed
+	return ran && s.Spec != nil && s.After.IsZero() && !s.IsRemote()
 }
 
 // IsRemote tells whether a remote has what the step came to, and the store has not.
@@ -230,6 +231,9 @@ func (s Step) Tree() (digest.Digest, error) {
 	switch s.State {
 	case Done, Cached:
 		why = "it made a change set, which is no tree"
+		if s.Elsewhere {
+			why = "parts of its tree are in a cache of others, and were not brought here: run it again with --cache-from, and look into it there"
+		}
 	case store.Running:
 		why = "it is still running, and has no tree yet"
 	case Waiting:
@@ -243,11 +247,12 @@ func (s Step) Tree() (digest.Digest, error) {
 }
 
 // word gives the word or method that a step was called by.
-func word(call string) string {
-	if i := strings.IndexAny(call, " ("); i >= 0 {
-		return call[:i]
+func word(call Text) string {
+	text := string(call)
+	if i := strings.IndexAny(text, " ("); i >= 0 {
+		return text[:i]
 	}
-	return call
+	return text
 }
 
 // list tells steps with their numbers.

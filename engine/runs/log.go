@@ -51,7 +51,7 @@ func OpenLog(ctx context.Context, s LogStore, c tree.Contents, run string, st St
 	}
 	err := l.open()
 	if errors.Is(err, fs.ErrNotExist) && st.Exec != nil {
-		l.kept, err = &output{ctx: ctx, contents: c, streams: []tree.File{st.Exec.Stdout, st.Exec.Stderr}}, nil
+		l.kept, err = &output{ctx: ctx, contents: c, streams: []tree.File{st.Exec.Stdout, st.Exec.Stderr}, cache: st.Cache}, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open the log of step %d of run %s: %w", st.Number(), run, err)
@@ -106,6 +106,7 @@ type output struct {
 	ctx      context.Context // of the one call of OpenLog that made it
 	contents tree.Contents
 	streams  []tree.File // stdout and stderr
+	cache    string      // of others, that the result came from; "" for none
 	at       int
 	open     io.ReadCloser
 	buf      [32 << 10]byte
@@ -119,7 +120,11 @@ func (o *output) next() (steplog.Record, error) {
 		}
 		if o.open == nil {
 			var err error
-			if o.open, err = o.contents.OpenContent(o.ctx, o.streams[o.at].Content); err != nil {
+			o.open, err = o.contents.OpenContent(o.ctx, o.streams[o.at].Content)
+			if errors.Is(err, fs.ErrNotExist) && o.cache != "" {
+				err = notFound("what it said is in the cache %s, and was not read: run it again with --cache-from, and ask for stdout", o.cache)
+			}
+			if err != nil {
 				return steplog.Record{}, err
 			}
 		}

@@ -1,10 +1,7 @@
 package runs
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"unicode/utf8"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
@@ -24,10 +21,10 @@ type placedJSON struct {
 type placementJSON struct {
 	Action compose.Action
 	Root   bool            `json:",omitempty"`
-	Asked  name            `json:",omitempty"`
-	From   name            `json:",omitempty"`
-	To     name            `json:",omitempty"`
-	Hops   [][2]name       `json:",omitempty"` // path and target
+	Asked  Text            `json:",omitempty"`
+	From   Text            `json:",omitempty"`
+	To     Text            `json:",omitempty"`
+	Hops   [][2]Text       `json:",omitempty"` // path and target
 	Kind   tree.Kind       `json:",omitempty"`
 	Count  int64           `json:",omitempty"`
 	Was    tree.Kind       `json:",omitempty"`
@@ -40,11 +37,11 @@ func (p Placed) MarshalJSON() ([]byte, error) {
 	out := placedJSON{List: make([]placementJSON, len(p.List)), More: p.More}
 	for i, q := range p.List {
 		j := placementJSON{
-			Action: q.Action, Root: q.Root, Asked: name(q.Asked), From: name(q.From), To: name(q.To),
+			Action: q.Action, Root: q.Root, Asked: Text(q.Asked), From: Text(q.From), To: Text(q.To),
 			Kind: q.Kind, Count: q.Count, Was: q.Was, Gone: q.Gone, Mount: q.Mount,
 		}
 		for _, h := range q.Hops {
-			j.Hops = append(j.Hops, [2]name{name(h.Path), name(h.Target)})
+			j.Hops = append(j.Hops, [2]Text{Text(h.Path), Text(h.Target)})
 		}
 		out.List[i] = j
 	}
@@ -68,30 +65,5 @@ func (p *Placed) UnmarshalJSON(b []byte) error {
 		}
 		p.List[i] = q
 	}
-	return nil
-}
-
-// name is bytes in JSON: a string if they are UTF-8, otherwise an object with
-// their base64 form.
-type name string
-
-// MarshalJSON gives the string or the object.
-func (n name) MarshalJSON() ([]byte, error) {
-	if utf8.ValidString(string(n)) {
-		return json.Marshal(string(n))
-	}
-	return json.Marshal(map[string]string{"base64": base64.StdEncoding.EncodeToString([]byte(n))})
-}
-
-// UnmarshalJSON reads what MarshalJSON gave.
-func (n *name) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		return json.Unmarshal(b, (*string)(n))
-	}
-	var o struct{ Base64 []byte }
-	if err := json.Unmarshal(b, &o); err != nil {
-		return fmt.Errorf("a name is neither a string nor base64: %w", err)
-	}
-	*n = name(o.Base64)
 	return nil
 }

@@ -35,9 +35,9 @@ const (
 
 // RunRecord is the body of a run in the store, as JSON.
 type RunRecord struct {
-	Asked string // what the user asked for
-	Call  string // what made the first node
-	Error string `json:",omitempty"` // how it failed
+	Asked Text // what the user asked for
+	Call  Text // what made the first node
+	Error Text `json:",omitempty"` // how it failed
 	// Engine is the engine that carried it out, as users name it; "" is the embedded one.
 	Engine string `json:",omitempty"`
 }
@@ -47,9 +47,9 @@ type RunRecord struct {
 // one left; what its process said is in its log.
 type StepRecord struct {
 	Op      string
-	Call    string
+	Call    Text
 	Inputs  []int        `json:",omitempty"` // steps that make the inputs, as the store counts
-	Error   string       `json:",omitempty"`
+	Error   Text         `json:",omitempty"`
 	Exec    *engine.Exec `json:",omitempty"` // of an exec that did not fail
 	Process *Process     `json:",omitempty"` // what became of its process, if one ran
 	Log     *LogName     `json:",omitempty"` // where the log of a cached exec is, if it is still kept
@@ -58,13 +58,21 @@ type StepRecord struct {
 	Written Written      `json:",omitzero"`
 	Image   *Image       `json:",omitempty"` // nil if it is that of the first input
 
+	Cache     string `json:",omitempty"` // of others, that the result came from
+	Elsewhere bool   `json:",omitempty"` // the step's tree is not in the store, as parts of it are in a cache of others
 	// Node is the op, of a step whose tree may be known to a remote alone: it is
 	// resolved again to be looked into.
 	Node *graph.Encoded `json:",omitempty"`
 	// Lowered is how a remote made the trees that it needed.
 	Lowered []engine.Lowering `json:",omitempty"`
 
-	Uncached *engine.Miss `json:",omitempty"` // why its result was not there; nil for a step whose result is not kept
+	Uncached *Miss `json:",omitempty"` // why its result was not there
+}
+
+// Miss is [engine.Miss] as JSON that keeps every byte.
+type Miss struct {
+	Cause engine.Cause
+	Text  Text
 }
 
 // Process is what became of a process.

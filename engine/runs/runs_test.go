@@ -29,7 +29,7 @@ func (m memory) Runs(context.Context) ([]store.RunInfo, error) { return m.runs, 
 func (m memory) Steps(_ context.Context, run string) ([]store.Step, error) { return m.steps[run], nil }
 
 func step(t *testing.T, index int, op, call string, state store.RunState) store.Step {
-	data, err := json.Marshal(runs.StepRecord{Op: op, Call: call})
+	data, err := json.Marshal(runs.StepRecord{Op: op, Call: runs.Text(call)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,13 +97,18 @@ func TestNamesFindRunsAndSteps(t *testing.T) {
 
 func TestRecordsKeepEveryByte(t *testing.T) {
 	odd := "/a\xff\n\"b"
-	want := runs.StepRecord{Op: "copy", Call: "x", Written: runs.Written{Blobs: 1, Nodes: 2}, Placed: &runs.Placed{
-		List: []engine.Placement{
-			{Action: compose.Graft, Root: true, Asked: odd, From: "/f", To: odd, Kind: tree.KindDirectory, Count: 3, Was: tree.KindSymlink,
-				Hops: []tree.Hop{{Path: odd, Target: odd}, {Path: "/b", Target: ""}}},
-			{Action: engine.Mounted, To: "/c", From: "go", Mount: graph.MountCache},
-		}, More: 7,
-	}}
+	want := runs.StepRecord{Op: "copy", Call: runs.Text("with-file " + odd), Error: runs.Text(odd + ": it failed"),
+		Uncached: &runs.Miss{Cause: engine.InputChanged, Text: runs.Text(odd)}, Written: runs.Written{Blobs: 1, Nodes: 2}, Placed: &runs.Placed{
+			List: []engine.Placement{
+				{Action: compose.Graft, Root: true, Asked: odd, From: "/f", To: odd, Kind: tree.KindDirectory, Count: 3, Was: tree.KindSymlink,
+					Hops: []tree.Hop{{Path: odd, Target: odd}, {Path: "/b", Target: ""}}},
+				{Action: engine.Mounted, To: "/c", From: "go", Mount: graph.MountCache},
+			}, More: 7,
+		}}
+	want.Spec = &runs.Spec{
+		Args: []string{"cat", odd}, Env: []string{"A=" + odd}, Dir: odd, User: "0", Stdin: 3,
+		Mounts: []runs.Mount{{Mount: graph.Mount{Kind: graph.MountCache, Target: "/c", Name: "go"}}},
+	}
 	b, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)

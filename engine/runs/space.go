@@ -105,6 +105,10 @@ func (m *measuring) entry(ctx context.Context, at string, e tree.Entry, older []
 		sum.bytes = e.Size
 		m.out.Steps[since].Bytes += e.Size
 	case tree.Tree:
+		olderOf, err := histories(ctx, e, older)
+		if err != nil {
+			return sum, err
+		}
 		for c, err := range e.All(ctx) {
 			if err == nil {
 				err = ctx.Err()
@@ -112,7 +116,7 @@ func (m *measuring) entry(ctx context.Context, at string, e tree.Entry, older []
 			if err != nil {
 				return sum, err
 			}
-			of, err := m.child(ctx, at, c, older, since, links, level)
+			of, err := m.child(ctx, at, c, olderOf(c), since, links, level)
 			if err != nil {
 				return sum, err
 			}
@@ -123,22 +127,49 @@ func (m *measuring) entry(ctx context.Context, at string, e tree.Entry, older []
 	return sum, nil
 }
 
-func (m *measuring) child(ctx context.Context, at string, c tree.Child, older []version, since int, links tree.LinkView, level int) (amount, error) {
-	var before []version
-	for _, v := range older {
-		dir, ok := v.entry.(tree.Tree)
-		if !ok {
-			break
-		}
-		was, ok, err := dir.Get(ctx, c.Name)
-		if err != nil {
-			return amount{}, err
-		}
-		if !ok {
-			break
-		}
-		before = append(before, version{v.at, was})
+// histories gives what stood before at the names of a directory: of versions that
+// are the same, one after the other, the oldest. It costs what differs between one
+// version and the next, not a look at each name in each.
+func histories(ctx context.Context, dir tree.Tree, older []version) (func(tree.Child) []version, error) {
+	type change struct {
+		from int        // of older: since there, on to older ones
+		to   tree.Entry // nil for nothing
 	}
+	changes := map[string][]change{}
+	n := 0
+	for newer := dir; n < len(older); n++ {
+		was, ok := older[n].entry.(tree.Tree)
+		if !ok {
+			break
+		}
+		for c, err := range tree.Compare(ctx, was, newer) {
+			if err != nil {
+				return nil, err
+			}
+			changes[c.Name] = append(changes[c.Name], change{n, c.Old})
+		}
+		newer = was
+	}
+	return func(c tree.Child) []version {
+		var out []version
+		now := c.Entry
+		for _, ch := range changes[c.Name] {
+			if ch.from > 0 {
+				out = append(out, version{older[ch.from-1].at, now})
+			}
+			if ch.to == nil {
+				return out
+			}
+			now = ch.to
+		}
+		if n > 0 {
+			out = append(out, version{older[n-1].at, now})
+		}
+		return out
+	}, nil
+}
+
+func (m *measuring) child(ctx context.Context, at string, c tree.Child, older []version, since int, links tree.LinkView, level int) (amount, error) {
 	below := tree.LinkView{}
 	if sub, ok := c.Entry.(tree.Tree); ok {
 		var err error
@@ -146,7 +177,7 @@ func (m *measuring) child(ctx context.Context, at string, c tree.Child, older []
 			return amount{}, err
 		}
 	}
-	return m.entry(ctx, path.Join(at, c.Name), c.Entry, before, since, below, links.Of(c.Name), level+1)
+	return m.entry(ctx, path.Join(at, c.Name), c.Entry, older, since, below, links.Of(c.Name), level+1)
 }
 
 // standing gives the version since which an entry has been there: a directory, as

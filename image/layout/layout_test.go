@@ -325,3 +325,23 @@ func Example() {
 	fmt.Println(d.Digest == made.Descriptor.Digest, err)
 	// Output: true <nil>
 }
+
+func TestARangeIsAPartOfABlob(t *testing.T) {
+	l := create(t, t.TempDir())
+	body := []byte("0123456789")
+	d := image.Describe(image.MediaTypeLayer, body)
+	if err := l.Push(t.Context(), d, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }); err != nil {
+		t.Fatal(err)
+	}
+	rc, err := l.OpenRange(t.Context(), d, 3, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	if got, err := io.ReadAll(rc); string(got) != "3456" || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	if _, err := l.OpenRange(t.Context(), image.Describe(image.MediaTypeLayer, nil), 0, 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}

@@ -131,13 +131,15 @@ func isUnavailable(err error) bool {
 }
 
 // explained says what to do about the errors that connecting ends with.
-func explained(err error) error {
+func (a Address) explained(err error) error {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
 		return fmt.Errorf("%w: is it running, and is the address right?", err)
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
 		return fmt.Errorf("%w: name the daemon's authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE", err)
+	case a.TLS != (TLS{}) && (strings.Contains(text, "broken pipe") || strings.Contains(text, "connection reset") || strings.Contains(text, "EOF")):
+		return fmt.Errorf("%w: it closed the connection, as it does when it does not trust the certificate of who asks", err)
 	}
 	return err
 }

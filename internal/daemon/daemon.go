@@ -58,7 +58,7 @@ const patience = 15 * time.Second
 func Dial(ctx context.Context, o Options) (d *Daemon, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("buildkitd at %s: %w", o.Address, explained(err))
+			err = fmt.Errorf("buildkitd at %s: %w", o.Address, o.Address.explained(err))
 		}
 	}()
 	c, err := client.New(ctx, o.Address.URL, o.Address.options()...)

@@ -36,7 +36,6 @@ func Apply(ctx context.Context, list, root string, sources []string) (err error)
 		}
 		x.sources = append(x.sources, d)
 	}
-	unix.Umask(0)
 	for c, err := range ReadChanges(f) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", list, err)
@@ -260,7 +259,7 @@ func (x *applier) finish(p string, t *told) error {
 	}
 	dir, name, err := x.root.parent(p)
 	if err == nil {
-		err = x.setAttr(dir, name, false, *t.attr)
+		err = x.setDir(dir, name, *t.attr)
 	}
 	return changeError("set attributes", p, err)
 }

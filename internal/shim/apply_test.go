@@ -135,13 +135,36 @@ func TestChangesOnAnOverlayMakeOneTreeOfAnother(t *testing.T) {
 	needsRoot(t)
 	err := treetest.Apart(func(dir string) error {
 		for seed := range uint64(150) {
-			if err := onOverlay(filepath.Join(dir, fmt.Sprint(seed)), seed); err != nil {
+			a, b := pair(seed)
+			if err := onOverlay(filepath.Join(dir, fmt.Sprint(seed)), a, b); err != nil {
 				return fmt.Errorf("seed %d: %w", seed, err)
 			}
 		}
 		return nil
 	})
 	must(t, err)
+}
+
+// What overlayfs breaks of a group is only seen after another name of it was changed.
+func TestGroupsOfLowerLayersStayOne(t *testing.T) {
+	needsRoot(t)
+	for _, c := range []struct{ a, b string }{
+		{"a = 1\nb == a", "a = 1\nb == a\nc == a"},
+		{"a = 1\nb == a", "a = 1 {0600}\nb == a"},
+		{"a = 1\nb == a\nz = 2", "a = 1\nb == a\nd/c == a\nz == a"},
+		{"a = 1\nb == a\nc == a", "a = 1\nb = 1\nc == b"},
+		{"d/a = 1\nd/b == d/a\ne/c == d/a", "d/a = 1\nd/b == d/a\ne/c == d/a\ne/f == d/a"},
+		{"a fifo\nb == a", "a fifo {0600}\nb == a\nc == a"},
+		{"a = 1\nb == a", "a = 1\nb = 1 {0600}"},
+	} {
+		must(t, treetest.Apart(func(dir string) error {
+			err := onOverlay(filepath.Join(dir, "x"), treetest.MustParse(c.a), treetest.MustParse(c.b))
+			if err != nil {
+				err = fmt.Errorf("%q to %q: %w", c.a, c.b, err)
+			}
+			return err
+		}))
+	}
 }
 
 // overlay mounts an overlay of a lower directory.
@@ -159,8 +182,7 @@ func overlay(dir, lower string) (root string, err error) {
 	return root, nil
 }
 
-func onOverlay(dir string, seed uint64) error {
-	a, b := pair(seed)
+func onOverlay(dir string, a, b treetest.Listing) error {
 	if a.Equal(b) {
 		return nil // no list, and the root of a fresh mount is new
 	}
@@ -449,5 +471,43 @@ func TestContentIsOnlyAskedForWhenItMustBe(t *testing.T) {
 	}
 	if _, err := shim.List(t.Context(), tree.Empty(), a.MustTree(), func(context.Context, digest.Digest) (shim.Content, error) { return nil, nil }); err == nil || !strings.Contains(err.Error(), "is nowhere") {
 		t.Error(err)
+	}
+}
+
+// All that lists can say is carried out with what docker gives a container's root, but
+// for what only the host's may do.
+func TestAContainersRootMayApplyAndSurvey(t *testing.T) {
+	c := newContainer(t)
+	p := newPlace(t, "old/f = 1 {7:8}\nold/g == old/f")
+	must(t, os.Rename(p.root, filepath.Join(c.root, "in")))
+	must(t, os.Mkdir(filepath.Join(c.root, "found"), 0o755))
+	run := func(words string) (string, error) {
+		out, err := c.verb(t.Context(), words).CombinedOutput()
+		return string(out), err
+	}
+	list := filepath.Join(c.root, "list")
+	capability := "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	must(t, writeList(list, shim.Changes{
+		shim.Rename{From: "/old", To: "/new"}, shim.SetAttr{Path: "/new", Attr: plain},
+		shim.Put{Path: "/new/cap", Entry: tree.File{Attributes: tree.Attr{Mode: 0o6755, UID: 9, Xattrs: tree.NewXattrs(map[string]string{"security.capability": capability, "user.k": "v"})}}},
+		shim.Put{Path: "/new/dev", Entry: tree.Device{Major: 1, Minor: 3}}, shim.SetAttr{Path: "/", Attr: plain},
+	}))
+	if out, err := run("apply /list /in"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := run("survey /in /found"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	pack, err := shim.OpenPack(t.Context(), &onDisk{dir: filepath.Join(c.root, "found")})
+	must(t, err)
+	got, err := pack.Tree(t.Context())
+	must(t, err)
+	if want, err := treetest.Read(filepath.Join(c.root, "in")); err != nil || !treetest.List(got).Equal(want) || want.Find("/new/dev") == nil || want.Find("/new/cap").Attr.Mode != 0o6755 {
+		t.Errorf("%v\n%s", err, treetest.Differences(treetest.List(got), want))
+	}
+	must(t, writeList(list, shim.Changes{shim.Put{Path: "/t", Entry: tree.Fifo{Attributes: tree.Attr{Xattrs: tree.NewXattrs(map[string]string{"trusted.k": "v"})}}}, shim.SetAttr{Path: "/", Attr: plain}}))
+	out, err := run("apply /list /in")
+	if want := `inlay-shim apply: put /t: extended attribute "trusted.k" of 1 bytes: operation not permitted (what a container may do there does not suffice)` + "\n"; err == nil || out != want {
+		t.Errorf("%v: %q", err, out)
 	}
 }

@@ -40,6 +40,18 @@ func (x attrs) setAttr(dir int, name string, link bool, a tree.Attr) error {
 	return setTime(dir, name, a.ModTime)
 }
 
+// setDir gives a directory its attributes.
+func (x attrs) setDir(dir int, name string, a tree.Attr) error {
+	kind, err := kindAt(dir, name)
+	if err != nil {
+		return err
+	}
+	if kind != unix.S_IFDIR {
+		return unix.ENOTDIR
+	}
+	return x.setAttr(dir, name, false, a)
+}
+
 func (x attrs) setXattrs(dir int, name string, want tree.Xattrs) error {
 	p := procPath(dir, name)
 	have, err := x.xattrs(p)

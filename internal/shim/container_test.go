@@ -88,7 +88,7 @@ func enter(root string) error {
 			env = append(env, v)
 		}
 	}
-	return syscall.Exec("/.inlay/bin/inlay-shim", []string{"inlay-shim", "exec", "/.inlay/spec", "/.inlay/out"}, env)
+	return syscall.Exec("/.inlay/bin/inlay-shim", append([]string{"inlay-shim"}, strings.Fields(os.Getenv("INLAY_TEST_VERB"))...), env)
 }
 
 // dockers are the capabilities that docker gives.
@@ -116,10 +116,16 @@ func (c *container) command(ctx context.Context, s shim.Spec) *exec.Cmd {
 		must(c.t, err)
 	}
 	must(c.t, os.WriteFile(filepath.Join(c.root, ".inlay/spec"), b, 0o644))
+	return c.verb(ctx, "exec /.inlay/spec /.inlay/out")
+}
+
+// verb gives what starts the program with words.
+func (c *container) verb(ctx context.Context, words string) *exec.Cmd {
+	c.t.Helper()
 	self, err := os.Executable()
 	must(c.t, err)
 	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), "INLAY_TEST_CONTAINER="+c.root)
+	cmd.Env = append(os.Environ(), "INLAY_TEST_CONTAINER="+c.root, "INLAY_TEST_VERB="+words)
 	for _, v := range c.env {
 		cmd.Env = append(cmd.Env, "INSIDE_"+v)
 	}
@@ -209,6 +215,10 @@ func (c *container) output(s shim.Spec) string {
 	}
 	return r.stdout
 }
+
+// marked gives a number of seconds that only processes of this test sleep for: others
+// may run the same test on this machine.
+func marked(n int) string { return fmt.Sprintf("98%d%d", n, os.Getpid()) }
 
 // running tells whether a process runs whose command line has the mark.
 func running(mark string) bool {

@@ -9,7 +9,7 @@
 //     output and its [Exit].
 //   - [Survey] makes a tree of a directory and leaves its nodes, which the client
 //     reads as a [Pack]. No content is kept.
-//   - [Look] tells what of some paths a daemon does not copy as it is: [Odd].
+//   - [Inspect] tells what of some paths a daemon does not copy as it is: [Odd].
 //   - [Apply] changes a directory by a list of [Change], for what copying files
 //     cannot do. [List] makes such a list of two trees.
 //

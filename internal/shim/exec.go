@@ -3,15 +3,17 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/tree"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,20 +46,8 @@ func Exec(spec, out string) error {
 	if err != nil {
 		return err
 	}
-	if s.Root != nil {
-		if err := setDirectory("/", *s.Root); err != nil {
-			return err
-		}
-	}
-	for p, a := range s.Mounts {
-		if err := setDirectory(p, a); err != nil {
-			return err
-		}
-	}
-	for p, t := range s.Times {
-		if err := setModTime(p, t); err != nil {
-			return err
-		}
+	if err := s.setAttrs(); err != nil {
+		return err
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
@@ -74,6 +64,9 @@ func Exec(spec, out string) error {
 		return err
 	}
 	exit.StdoutSize, exit.StderrSize = x.stdout.size, x.stderr.size
+	if exit.Root, err = rootAttr(); err != nil {
+		return err
+	}
 	return o.publish(exit, x.stdout, x.stderr)
 }
 
@@ -123,21 +116,41 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 	return env, secrets, nil
 }
 
-// setDirectory gives a directory its attributes.
-func setDirectory(p string, a tree.Attr) error {
-	fd, err := unix.Open(p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: p, Err: err}
-	}
-	defer unix.Close(fd)
-	return changeError("set attributes", p, newAttrs().setAttr(fd, ".", false, a))
+// rootAttr gives the attributes of the root.
+func rootAttr() (tree.Attr, error) {
+	t, _, err := capture.Directory(context.Background(), "/", hashing{}, capture.Options{Exclude: []string{"*"}})
+	return t.Attr(), err
 }
 
-// setModTime gives a directory the time at which it was modified.
-func setModTime(p string, t tree.Time) error {
-	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}
-	if err := unix.UtimesNanoAt(unix.AT_FDCWD, p, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return &os.PathError{Op: "set the time of", Path: p, Err: err}
+// setAttrs gives directories what the process shall find.
+func (s Spec) setAttrs() error {
+	d, err := newDescent("/")
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if s.Root != nil {
+		if err := newAttrs().setDir(d.root, ".", *s.Root); err != nil {
+			return changeError("set attributes", "/", err)
+		}
+	}
+	for p, a := range s.Mounts {
+		dir, name, err := d.parent(p)
+		if err == nil {
+			err = newAttrs().setDir(dir, name, a)
+		}
+		if err != nil {
+			return changeError("set attributes", p, err)
+		}
+	}
+	for p, t := range s.Times {
+		dir, name, err := d.parent(p)
+		if err == nil {
+			err = setTime(dir, name, t)
+		}
+		if err != nil {
+			return changeError("set the time", p, err)
+		}
 	}
 	return nil
 }
@@ -159,7 +172,7 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
-	pid, start := x.start(stdin)
+	pid, start := x.start([]*os.File{stdin, x.stdout.in, x.stderr.in}, &syscall.SysProcAttr{Setsid: true})
 	started := time.Now()
 	for _, f := range []*os.File{stdin, x.stdout.in, x.stderr.in} {
 		f.Close()
@@ -183,8 +196,13 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 	if err := errors.Join(x.stdout.finish(), x.stderr.finish()); err != nil {
 		return Exit{}, err
 	}
+	return exitOf(status, usage, started, elapsed, oomKills() > before), nil
+}
+
+// exitOf says how a process ended.
+func exitOf(status syscall.WaitStatus, usage *syscall.Rusage, started time.Time, elapsed time.Duration, oom bool) Exit {
 	exit := Exit{
-		Code: status.ExitStatus(), OOM: oomKills() > before,
+		Code: status.ExitStatus(), OOM: oom,
 		StartedUnixNano: started.UnixNano(), ElapsedNano: int64(elapsed),
 		UserNano: usage.Utime.Nano(), SystemNano: usage.Stime.Nano(), MaxRSS: usage.Maxrss * 1024,
 	}
@@ -192,7 +210,7 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 		exit.Signal = int(status.Signal())
 		exit.Code = 128 + exit.Signal
 	}
-	return exit, nil
+	return exit
 }
 
 // feed gives what the process reads: the empty device, or a pipe that the file is
@@ -218,12 +236,15 @@ func (x *execution) feed() (*os.File, error) {
 }
 
 // forward passes signals on to all other processes of the container, or to the
-// process alone where there are those of others.
+// process alone where there are those of others. [EndSignal] kills them.
 func forward(signals <-chan os.Signal, pid int, alone bool) {
 	if alone {
 		pid = -1
 	}
 	for s := range signals {
+		if s == EndSignal {
+			s = unix.SIGKILL
+		}
 		if number, ok := s.(syscall.Signal); ok {
 			_ = unix.Kill(pid, number)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,7 +85,7 @@ func TestNobodyNeedsToWatch(t *testing.T) {
 
 func TestWhatTheProcessLeavesRunningEnds(t *testing.T) {
 	c := newContainer(t)
-	mark := "98765441"
+	mark := marked(1)
 	started := time.Now()
 	r := c.run(sh(`(setsid sleep ` + mark + `; echo late) & (trap '' TERM HUP INT; setsid sh -c 'while :; do sleep ` + mark + ` & sleep 0.01; done' &)
 		(sleep 0.01 & sleep 0.02 & exec true) & echo early; sleep 0.1; exit 4`))
@@ -256,8 +257,8 @@ func TestTheProcessCannotFakeItsEnd(t *testing.T) {
 
 func TestNothingOfTheProgramLeaksIn(t *testing.T) {
 	c := newContainer(t)
-	out := c.output(sh("for f in /proc/$$/fd/*; do if [ -e $f ]; then echo ${f##*/}; fi; done; echo x > /dev/tty || echo no terminal; readlink /proc/$$/fd/0"))
-	if want := "0\n1\n2\nno terminal\n/dev/null\n"; out != want {
+	out := c.output(sh("for f in /proc/$$/fd/*; do if [ -e $f ]; then echo ${f##*/}; fi; done; echo x > /dev/tty || echo no terminal; readlink /proc/$$/fd/0; read pid name state parent group session rest < /proc/self/stat; echo $((group - pid)) $((session - pid)) $parent"))
+	if want := "0\n1\n2\nno terminal\n/dev/null\n0 0 1\n"; out != want {
 		t.Errorf("%q", out)
 	}
 	status := c.output(sh("cat /proc/self/status; ulimit -n; ulimit -Hn"))
@@ -313,7 +314,7 @@ func TestWithoutANamespaceOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	must(t, os.Mkdir(out, 0o700))
-	mark := "98765442"
+	mark := marked(2)
 	s := sh("setsid sleep " + mark + " & (sleep " + mark + " &) ; sleep 0.1; exit 5")
 	s.Env = []string{"PATH=" + os.Getenv("PATH")}
 	s.User = shim.User{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
@@ -331,12 +332,13 @@ func TestWithoutANamespaceOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestTheRootHasItsAttributes(t *testing.T) {
+func TestDirectoriesHaveTheAttributesThatTheyShall(t *testing.T) {
 	c := newContainer(t)
 	a := tree.Attr{Mode: 0o711, UID: 3, GID: 4, ModTime: tree.Time{Sec: 12345, Nsec: 6}, Xattrs: tree.NewXattrs(map[string]string{"user.k": "v"})}
-	s := sh("stat -c '%a %u %g %Y' /")
-	s.Root = &a
-	if out := c.output(s); out != "711 3 4 12345\n" {
+	s := sh("stat -c '%a %u %g %Y' / /etc /srv/x")
+	must(t, os.MkdirAll(filepath.Join(c.root, "srv/x"), 0o755))
+	s.Root, s.Times = &a, map[string]tree.Time{"/etc": {Sec: 7}, "/srv/x": {Sec: -8, Nsec: 1}}
+	if out := c.output(s); out != "711 3 4 12345\n755 0 0 7\n755 0 0 -8\n" {
 		t.Errorf("%q", out)
 	}
 	var st unix.Stat_t
@@ -344,6 +346,13 @@ func TestTheRootHasItsAttributes(t *testing.T) {
 	value := make([]byte, 10)
 	if n, err := unix.Getxattr(c.root, "user.k", value); err != nil || string(value[:n]) != "v" || st.Mtim.Nsec != 6 {
 		t.Errorf("%q %v %v", value[:max(n, 0)], err, st.Mtim)
+	}
+	must(t, os.Symlink("/etc", filepath.Join(c.root, "link")))
+	for path, want := range map[string]string{"/bin/sh/x": "/bin/sh: not a directory", "/link/x": "/link: not a directory", "/absent": "set the time /absent: time: no such file"} {
+		s.Times = map[string]tree.Time{path: {}}
+		if r, err := c.try(s); err == nil || !strings.Contains(r.told, want) {
+			t.Errorf("%s: %v %q", path, err, r.told)
+		}
 	}
 }
 
@@ -372,12 +381,12 @@ func TestSpecsKeepAnyBytes(t *testing.T) {
 	a := tree.Attr{Mode: 0o1777, UID: 1, GID: 2, ModTime: tree.Time{Sec: -5, Nsec: 9}, Xattrs: tree.NewXattrs(map[string]string{"user.\xff": "\x00"})}
 	want := shim.Spec{
 		Args: []string{"\xff\n", ""}, Env: []string{"A=\xfe"}, Dir: "/\xff", User: shim.User{UID: 1, GID: 2, Groups: []uint32{3}},
-		Stdin: "/\xff", Root: &a, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
+		Stdin: "/\xff", Root: &a, Times: map[string]tree.Time{"/\xff": a.ModTime}, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
 	}
 	b, err := want.Encode()
 	must(t, err)
 	got, err := shim.DecodeSpec(b)
-	if err != nil || *got.Root != a || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
+	if err != nil || *got.Root != a || !maps.Equal(got.Times, want.Times) || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
 		got.Stdin != want.Stdin || !slices.Equal(got.SecretEnv, want.SecretEnv) || !slices.Equal(got.SecretFiles, want.SecretFiles) || !slices.Equal(got.User.Groups, want.User.Groups) {
 		t.Errorf("%v %+v", err, got)
 	}
@@ -389,7 +398,7 @@ func TestSpecsKeepAnyBytes(t *testing.T) {
 	}
 	for name, s := range map[string]shim.Spec{
 		"NUL": {Args: []string{"a\x00"}}, "variable": {Args: []string{"a"}, Env: []string{"=x"}}, "directory": {Args: []string{"a"}, Dir: "x"},
-		"secret": {Args: []string{"a"}, SecretEnv: []string{"a=b"}}, "owner": {Args: []string{"a"}, Root: &tree.Attr{UID: 1<<32 - 1}},
+		"secret": {Args: []string{"a"}, SecretEnv: []string{"a=b"}}, "owner": {Args: []string{"a"}, Root: &tree.Attr{UID: 1<<32 - 1}}, "time": {Args: []string{"a"}, Times: map[string]tree.Time{"a": {}}},
 	} {
 		if _, err := s.Encode(); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -36,8 +36,6 @@ func (x *applier) rename(c Rename) error {
 	if err := m.move(from, last, dir, name, c.To); err != nil {
 		return fmt.Errorf("to %s: %w", c.To, err)
 	}
-	// The directory that was open to find what moved is not where it was.
-	x.root.cut(0)
 	x.told.at(above).written = true
 	x.told.put(c.To, merged(x.told.take(c.From), x.told.take(c.To)))
 	return nil

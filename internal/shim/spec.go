@@ -31,8 +31,9 @@ type Spec struct {
 	// Mounts is what the attributes of directories are that are mounts, by path, for the
 	// same reason.
 	Mounts map[string]tree.Attr
-	// Times is when directories were modified, by path, before the process starts:
-	// of those in which mount points were made.
+	// Times is when other directories were modified, by their paths, as the process
+	// finds them: a daemon that makes mount points in them changes that. Paths are
+	// rooted and clean, and go through no symlink.
 	Times map[string]tree.Time
 
 	// SecretEnv names variables of the program's own environment that the process
@@ -192,7 +193,18 @@ func (s Spec) check() error {
 			return err
 		}
 	}
+	for p, t := range s.Times {
+		if err := checkPath(p); err != nil {
+			return err
+		}
+		if err := checkAttr(p, tree.Attr{ModTime: t}); err != nil {
+			return err
+		}
+	}
 	for p, a := range s.Mounts {
+		if err := checkPath(p); err != nil {
+			return err
+		}
 		if err := checkAttr(p, a); err != nil {
 			return err
 		}

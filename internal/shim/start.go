@@ -23,7 +23,8 @@ const maxFiles = 1 << 20
 
 // start starts the process. It does what runc does, in its order: as root the
 // working directory, then as the user the search for the program.
-func (x *execution) start(stdin *os.File) (int, *Start) {
+// Sys says what is special about its session.
+func (x *execution) start(streams []*os.File, sys *syscall.SysProcAttr) (int, *Start) {
 	dir := x.spec.Dir
 	unix.Umask(0o022)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -36,8 +37,8 @@ func (x *execution) start(stdin *os.File) (int, *Start) {
 	if err != nil {
 		return 0, &Start{lookStage(err), errno(err), x.spec.Args[0], err.Error()}
 	}
-	streams := []*os.File{stdin, x.stdout.in, x.stderr.in}
-	attr := &syscall.ProcAttr{Env: x.env, Sys: &syscall.SysProcAttr{Setsid: true, Credential: x.spec.User.credential()}}
+	sys.Credential = x.spec.User.credential()
+	attr := &syscall.ProcAttr{Env: x.env, Sys: sys}
 	for _, f := range streams {
 		giveTo(f, x.spec.User.UID)
 		attr.Files = append(attr.Files, f.Fd())
@@ -54,8 +55,12 @@ func (x *execution) start(stdin *os.File) (int, *Start) {
 	return 0, &Start{StageProgram, errno(err), name, (&os.PathError{Op: "exec", Path: name, Err: err}).Error()}
 }
 
-// credential is that of the user; whoever runs this is root.
+// credential is that of the user; nil for who runs this, which is root. Not every
+// namespace lets root set groups.
 func (u User) credential() *syscall.Credential {
+	if groups, err := os.Getgroups(); err == nil && len(groups) == 0 && u.UID == 0 && u.GID == 0 && len(u.Groups) == 0 {
+		return nil
+	}
 	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups, NoSetGroups: os.Geteuid() != 0}
 }
 
@@ -132,7 +137,10 @@ func (x *execution) cannotBecome() error {
 // /proc. As runc has it: what cannot be given is left as it is.
 func giveTo(f *os.File, uid uint32) {
 	var st unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+	if unix.Fstat(int(f.Fd()), &st) != nil {
+		return
+	}
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil || st.Mode&unix.S_IFMT == unix.S_IFIFO {
 		_ = f.Chown(int(uid), -1)
 	}
 }

@@ -18,7 +18,8 @@ import (
 
 // Survey makes a tree of the directory root and leaves its nodes in the directory
 // out, for a [Pack]. All files are read, by several threads; their contents are not
-// kept. Nobody may write to root meanwhile.
+// kept. Nobody may write to root meanwhile. In a container, extended attributes of
+// "trusted." cannot be seen.
 //
 // Nothing is remembered from one survey to the next: what identifies an unchanged
 // file on one machine (its inode and times of change) says nothing on a daemon's

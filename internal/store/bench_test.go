@@ -143,7 +143,7 @@ func BenchmarkResult(b *testing.B) {
 
 func BenchmarkPutStep(b *testing.B) {
 	s := open(b, b.TempDir())
-	run, err := s.NewRun(b.Context(), nil)
+	run, err := s.NewRun(nil)
 	check(b, err)
 	i := 0
 	for b.Loop() {

@@ -17,6 +17,7 @@ import (
 type Changes struct {
 	Results map[digest.Digest]Record // by action key; an old value is replaced
 	Refs    map[string]Record        // by name; an old value is replaced
+	Run     *RunChanges              // nil if it has to do with no run
 
 	// Loose says that nodes need not be on the disk when Commit returns: a power
 	// cut may take them, as it may take the steps of a run that name them, but
@@ -29,7 +30,7 @@ func (s *Store) Commit(ctx context.Context, ch Changes) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	in := &Ingest{s: s, seen: true}
+	in := &Ingest{s: s, seen: len(ch.Results)+len(ch.Refs) > 0}
 	return in.Commit(ctx, ch)
 }
 
@@ -65,22 +66,36 @@ func (in *Ingest) commit(ctx context.Context, ch Changes) error {
 		return err
 	}
 	// From here on the collector knows what is new.
-	if err := s.gate.enter(ctx); err != nil {
-		return err
+	if len(blobs)+len(nodes) > 0 {
+		if err := s.gate.enter(ctx); err != nil {
+			return err
+		}
+		s.claim(asAny, blobs...)
+		s.claim(asAny, nodes...)
+		s.gate.leave()
 	}
-	s.claim(asAny, blobs...)
-	s.claim(asAny, nodes...)
-	s.gate.leave()
 	if err := in.place(blobs); err != nil {
 		return err
 	}
-	if len(in.nodes) > 0 || len(ch.Results) > 0 || len(ch.Refs) > 0 {
-		if err := s.db.write(ctx, !ch.Loose, func(c *conn) error { return in.record(c, ch) }); err != nil {
-			return err
-		}
+	if err := in.write(ctx, ch); err != nil {
+		return err
 	}
 	s.lease.know(asBlob, blobs)
 	s.lease.know(asNode, nodes)
+	return nil
+}
+
+// write carries out the transaction that gives names, if there is anything to name.
+func (in *Ingest) write(ctx context.Context, ch Changes) error {
+	write := func() error {
+		return in.s.db.write(ctx, !ch.Loose, func(c *conn) error { return in.record(c, ch) })
+	}
+	switch {
+	case ch.Run != nil:
+		return ch.Run.commit(write)
+	case len(in.nodes) > 0 || len(ch.Results) > 0 || len(ch.Refs) > 0:
+		return write()
+	}
 	return nil
 }
 
@@ -115,6 +130,9 @@ func (in *Ingest) complete(ctx context.Context, ch Changes) error {
 	}
 	for _, r := range ch.Refs {
 		nodes, blobs = in.strange(nodes, r.Trees, r.Blobs, blobs)
+	}
+	if ch.Run != nil {
+		nodes, blobs = in.strange(nodes, ch.Run.trees(), nil, blobs)
 	}
 	nodes, blobs = in.s.lease.unheld(asNode, nodes), in.s.lease.unheld(asBlob, blobs)
 	in.seen = in.seen || len(blobs) > 0
@@ -281,9 +299,6 @@ func (in *Ingest) record(c *conn, ch Changes) error {
 			return err
 		}
 		in.wrote.Nodes.add(put, int64(len(n.Data)))
-		if put {
-			in.fresh = append(in.fresh, n.Digest)
-		}
 	}
 	for key, r := range ch.Results {
 		if err := c.putResult(key, r, now); err != nil {
@@ -292,6 +307,11 @@ func (in *Ingest) record(c *conn, ch Changes) error {
 	}
 	for name, r := range ch.Refs {
 		if err := c.putRef(name, r, now); err != nil {
+			return err
+		}
+	}
+	if ch.Run != nil {
+		if err := ch.Run.record(c, now); err != nil {
 			return err
 		}
 	}

@@ -144,7 +144,7 @@ func TestRunsAreKeptByCountAndCrashedOnesAreSeen(t *testing.T) {
 	tree, blobs := ingest(t, s, "", "of a step")
 	var names []string
 	for range 3 {
-		run, err := s.NewRun(ctx, []byte("{}"))
+		run, err := s.NewRun([]byte("{}"))
 		check(t, err)
 		names = append(names, run.Name())
 		check(t, run.PutStep(ctx, store.Step{Index: 1, Name: "exec", State: store.Running, Before: tree}))
@@ -154,12 +154,16 @@ func TestRunsAreKeptByCountAndCrashedOnesAreSeen(t *testing.T) {
 		_, err = w.Write([]byte("output\n"))
 		check(t, errors.Join(err, w.Close(), run.End(ctx, "done", nil), run.End(ctx, "failed", nil)))
 	}
-	live, err := s.NewRun(ctx, nil)
+	live, err := s.NewRun(nil)
 	check(t, err)
 	defer runtime.KeepAlive(live) // its lock ends with it
 	if err := live.PutStep(ctx, store.Step{After: digest.Of(nil)}); !errors.Is(err, store.ErrIncomplete) {
 		t.Fatal(err)
 	}
+	if runs, err := s.Runs(ctx); err != nil || len(runs) != 3 {
+		t.Fatalf("a run of which nothing was recorded yet: %+v %v", runs, err)
+	}
+	check(t, live.PutStep(ctx, store.Step{Name: "exec", State: store.Running}))
 	steps, err := s.Steps(ctx, names[0])
 	if err != nil || len(steps) != 1 || steps[0].State != "done" || steps[0].After != tree {
 		t.Fatalf("%+v %v", steps, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -41,6 +42,7 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		return 0, err
 	}
 	known := map[string]bool{}
+	var old []string
 	var bytes int64
 	kept := 0
 	for i := len(runs) - 1; i >= 0; i-- {
@@ -54,15 +56,15 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		over := o.KeepRuns < 0 || o.KeepRuns > 0 && kept >= o.KeepRuns ||
 			o.KeepLogs < 0 || o.KeepLogs > 0 && bytes+size > o.KeepLogs
 		if over && run.State != Running {
-			if err := s.deleteRun(ctx, run.Name); err != nil {
-				return n, err
-			}
-			n++
+			old = append(old, run.Name)
 			continue
 		}
 		known[run.Name] = true
 		kept++
 		bytes += size
+	}
+	if n, err = s.deleteRuns(ctx, old); err != nil {
+		return n, err
 	}
 	list, err := os.ReadDir(s.path("logs"))
 	if err != nil {
@@ -80,12 +82,27 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	return n, nil
 }
 
-func (s *Store) deleteRun(ctx context.Context, name string) error {
-	return s.db.write(ctx, false, func(c *conn) error {
-		bind := func(st *sqlite3.Stmt) error { return st.BindText(1, name) }
-		return errors.Join(c.query("DELETE FROM steps WHERE run = ?", bind, nil),
-			c.query("DELETE FROM runs WHERE run = ?", bind, nil))
-	})
+// deleteRuns removes runs from the database, some at a time, and tells how many.
+func (s *Store) deleteRuns(ctx context.Context, names []string) (n int, err error) {
+	const some = 16
+	for part := range slices.Chunk(names, some) {
+		err := s.db.write(ctx, false, func(c *conn) error {
+			for _, name := range part {
+				bind := func(st *sqlite3.Stmt) error { return st.BindText(1, name) }
+				err := errors.Join(c.query("DELETE FROM steps WHERE run = ?", bind, nil),
+					c.query("DELETE FROM runs WHERE run = ?", bind, nil))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		n += len(part)
+	}
+	return n, nil
 }
 
 // dropLogs removes the logs of a run that is neither known nor going on. It may

@@ -37,7 +37,6 @@ type Ingest struct {
 	mark  bool                       // blobs may be visible that are not flushed
 	done  bool
 	wrote Written
-	fresh []digest.Digest // nodes that the store did not have
 
 	buffers sync.Pool
 }
@@ -52,13 +51,6 @@ func (in *Ingest) Written() Written {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.wrote
-}
-
-// Fresh gives the nodes of Written, once Commit has returned without an error.
-func (in *Ingest) Fresh() []digest.Digest {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.fresh
 }
 
 // pending is a written file that is not a blob yet.

@@ -152,6 +152,10 @@ func (s *Store) claim(as claim, ds ...digest.Digest) {
 	}
 }
 
+// Unheld gives those trees that this Store has not been shown to be there, nor
+// written. The others are held. It costs no look.
+func (s *Store) Unheld(trees []digest.Digest) []digest.Digest { return s.lease.unheld(asNode, trees) }
+
 // Hold claims trees and blobs by digest, as reading them does, and gives those
 // that the store does not have. What is held is not collected until the Store
 // is closed; with a tree, all that it refers to.

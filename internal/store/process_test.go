@@ -73,7 +73,7 @@ func work(ctx context.Context, dir string, until time.Time) error {
 }
 
 func session(ctx context.Context, s *store.Store, until time.Time) error {
-	run, err := s.NewRun(ctx, []byte("{}"))
+	run, err := s.NewRun([]byte("{}"))
 	if err != nil {
 		return err
 	}

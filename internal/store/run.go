@@ -47,41 +47,48 @@ type Step struct {
 
 // Run is a run that goes on. Its kernel lock tells others so.
 type Run struct {
-	s    *Store
-	name string
-	dir  *os.File
+	s       *Store
+	name    string
+	started time.Time
+	data    []byte
 
 	mu    sync.Mutex
-	ended bool
+	dir   *os.File // its lock says that the run goes on; nil until somebody could ask
+	known bool     // it is in the database
+	ended bool     // and so is how it ended
+	over  bool     // End was called
 }
 
-// NewRun records that a run begins. The records of runs survive the death of
-// the process, but the last ones may be lost in a power cut.
-func (s *Store) NewRun(ctx context.Context, data []byte) (*Run, error) {
+// RunChanges are what a commit writes of a run. It costs about 0.1 milliseconds
+// beside the commit.
+type RunChanges struct {
+	Run   *Run
+	Steps []Step   // their trees are in the commit or in the store, and kept as long as the run
+	Ended RunState // how the run ended; "" while it goes on
+	Data  []byte   // another body of the run; nil leaves the one that it has
+}
+
+// NewRun begins a run. It is recorded together with its first steps or its end,
+// whichever comes first, so that a short run is one transaction. The records of
+// runs survive the death of the process, but the last ones may be lost in a power
+// cut.
+func (s *Store) NewRun(data []byte) (*Run, error) {
 	if err := s.writable(); err != nil {
 		return nil, err
 	}
-	var name string
-	var now time.Time
-	dir, _, err := makeOwned(func() string {
-		now = s.opts.Now()
-		name = now.UTC().Format("20060102-150405.000000-") + rand.Text()[:4]
-		return s.path("logs", name)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("new run: %w", err)
+	now := s.opts.Now()
+	return &Run{s: s, data: data, started: now, name: now.UTC().Format("20060102-150405.000000-") + rand.Text()[:4]}, nil
+}
+
+// own makes the directory of the run and takes its lock, once. The caller holds mu.
+func (r *Run) own() (err error) {
+	switch {
+	case r.over:
+		return fmt.Errorf("run %s: %w", r.name, errEnded)
+	case r.dir == nil:
+		r.dir, _, err = makeOwned(func() string { return r.s.path("logs", r.name) })
 	}
-	err = s.db.write(ctx, false, func(c *conn) error {
-		return c.query("INSERT INTO runs (run, started, ended, state, data) VALUES (?, ?, 0, ?, ?)",
-			func(st *sqlite3.Stmt) error {
-				return errors.Join(st.BindText(1, name), st.BindInt64(2, now.UnixNano()),
-					st.BindText(3, string(Running)), bindBytes(st, 4, data))
-			}, nil)
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("new run: %w", err), os.Remove(dir.Name()), dir.Close())
-	}
-	return &Run{s: s, name: name, dir: dir}, nil
+	return err
 }
 
 func bindBytes(st *sqlite3.Stmt, at int, b []byte) error {
@@ -97,34 +104,76 @@ func (r *Run) Name() string { return r.name }
 // PutStep is [Run.PutSteps] for one step.
 func (r *Run) PutStep(ctx context.Context, step Step) error { return r.PutSteps(ctx, []Step{step}) }
 
-// PutSteps records steps, all or none, with trees that are committed already;
-// they are kept as long as the run. It costs about 0.1 milliseconds.
+// PutSteps records steps, all or none, with trees that are committed already.
 func (r *Run) PutSteps(ctx context.Context, steps []Step) error {
-	var trees []digest.Digest
-	for _, step := range steps {
-		for _, d := range []digest.Digest{step.Before, step.After} {
-			if !d.IsZero() {
-				trees = append(trees, d)
-			}
+	return r.s.Commit(ctx, Changes{Loose: true, Run: &RunChanges{Run: r, Steps: steps}})
+}
+
+// commit calls f, which commits the changes.
+func (ch *RunChanges) commit(f func() error) error {
+	r := ch.Run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return fmt.Errorf("run %s: %w", r.name, errEnded)
+	}
+	if ch.Ended == "" {
+		if err := r.own(); err != nil {
+			return err
 		}
 	}
-	if un := r.s.lease.unheld(asNode, trees); len(un) > 0 {
-		missing, err := r.s.MissingNodes(ctx, un)
+	if err := f(); err != nil {
+		return err
+	}
+	r.known, r.ended = true, ch.Ended != ""
+	return nil
+}
+
+// record writes the changes in a transaction. The caller holds the run's mu.
+func (ch *RunChanges) record(c *conn, now time.Time) error {
+	r := ch.Run
+	if !r.known {
+		err := c.query("INSERT INTO runs (run, started, ended, state, data) VALUES (?, ?, 0, ?, ?)",
+			func(st *sqlite3.Stmt) error {
+				return errors.Join(st.BindText(1, r.name), st.BindInt64(2, r.started.UnixNano()),
+					st.BindText(3, string(Running)), bindBytes(st, 4, r.data))
+			}, nil)
 		if err != nil {
 			return err
 		}
-		if len(missing) > 0 {
-			return fmt.Errorf("steps of run %s: %w: tree %s", r.name, ErrIncomplete, missing[0])
+	}
+	for _, step := range ch.Steps {
+		if err := r.putStep(c, step); err != nil {
+			return err
 		}
 	}
-	return r.s.db.write(ctx, false, func(c *conn) error {
-		for _, step := range steps {
-			if err := r.putStep(c, step); err != nil {
-				return err
+	if ch.Data != nil {
+		err := c.query("UPDATE runs SET data = ? WHERE run = ?", func(st *sqlite3.Stmt) error {
+			return errors.Join(st.BindBlob(1, ch.Data), st.BindText(2, r.name))
+		}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	if ch.Ended == "" {
+		return nil
+	}
+	return c.query("UPDATE runs SET state = ?, ended = ? WHERE run = ?", func(st *sqlite3.Stmt) error {
+		return errors.Join(st.BindText(1, string(ch.Ended)), st.BindInt64(2, now.UnixNano()), st.BindText(3, r.name))
+	}, nil)
+}
+
+// trees gives the trees that the changes name.
+func (ch *RunChanges) trees() []digest.Digest {
+	var out []digest.Digest
+	for _, step := range ch.Steps {
+		for _, d := range []digest.Digest{step.Before, step.After} {
+			if !d.IsZero() {
+				out = append(out, d)
 			}
 		}
-		return nil
-	})
+	}
+	return out
 }
 
 func (r *Run) putStep(c *conn, step Step) error {
@@ -140,6 +189,12 @@ func (r *Run) putStep(c *conn, step Step) error {
 
 // Log makes the file for the output of a step, empty. Its format is the caller's.
 func (r *Run) Log(index int) (*os.File, error) {
+	r.mu.Lock()
+	err := r.own()
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	return os.OpenFile(r.s.logPath(r.name, index), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 }
 
@@ -147,30 +202,25 @@ func (s *Store) logPath(run string, index int) string {
 	return s.path("logs", run, strconv.Itoa(index)+".log")
 }
 
-// End records how the run ended, with another body unless that is nil, and gives
-// up its lock. Only the first call counts, so that a deferred one can say what
-// happens when nothing else was said.
+// End records how the run ended, unless that was committed already, with another
+// body unless that is nil, and gives up its lock. Only the first call counts, so
+// that a deferred one can say what happens when nothing else was said.
 func (r *Run) End(ctx context.Context, state RunState, data []byte) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended {
+	ended, over := r.ended, r.over
+	r.over = true
+	r.mu.Unlock()
+	if over {
 		return nil
 	}
-	r.ended = true
-	err := r.s.db.write(ctx, false, func(c *conn) error {
-		if data != nil {
-			err := c.query("UPDATE runs SET data = ? WHERE run = ?", func(st *sqlite3.Stmt) error {
-				return errors.Join(st.BindBlob(1, data), st.BindText(2, r.name))
-			}, nil)
-			if err != nil {
-				return err
-			}
-		}
-		return c.query("UPDATE runs SET state = ?, ended = ? WHERE run = ?", func(st *sqlite3.Stmt) error {
-			return errors.Join(st.BindText(1, string(state)), st.BindInt64(2, r.s.opts.Now().UnixNano()), st.BindText(3, r.name))
-		}, nil)
-	})
-	return errors.Join(err, r.dir.Close())
+	var err error
+	if !ended {
+		err = r.s.Commit(ctx, Changes{Loose: true, Run: &RunChanges{Run: r, Ended: state, Data: data}})
+	}
+	if r.dir != nil {
+		err = errors.Join(err, r.dir.Close())
+	}
+	return err
 }
 
 // Runs gives the runs that are kept, oldest first.

@@ -64,7 +64,7 @@ func TestSweepKeepsWhatIsUsedAfterTheSurvey(t *testing.T) {
 		"opened blob":   {func(s *Store) { b, err := s.OpenBlob(ctx, digest.Of(body)); must(err); b.Close() }, false, true},
 		"ref, then end": {func(s *Store) { must(s.SetRef(ctx, "r", Record{Trees: []digest.Digest{tree}})); must(s.Close(ctx)) }, true, true},
 		"step, then end": {func(s *Store) {
-			run, err := s.NewRun(ctx, nil)
+			run, err := s.NewRun(nil)
 			must(err)
 			must(run.PutStep(ctx, Step{After: tree}))
 			must(run.End(ctx, "done", nil))

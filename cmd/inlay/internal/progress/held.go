@@ -60,7 +60,7 @@ func (b *board) opened(e engine.TerminalOpened) (*step, string) {
 		return nil, ""
 	}
 	s := b.of(e.Step)
-	return s, s.call + ": " + show.Clean(strings.Join(e.Args, " "), false) + ", until it ends"
+	return s, s.call + ": opening " + show.Clean(strings.Join(e.Args, " "), false)
 }
 
 // closed gives a step and a line of how what it opened ended; nil for what is no
@@ -76,8 +76,11 @@ func (b *board) closed(e engine.TerminalClosed) (*step, string) {
 	case e.Left.Changed == 0:
 	case e.Left.Kept:
 		text += fmt.Sprintf("; going on with %s changed", show.Plural(e.Left.Changed, "path"))
+	case e.Left.Away:
+		text += fmt.Sprintf("; %s changed, and not kept, as --keep would have done", show.Plural(e.Left.Changed, "path"))
 	default:
-		text += fmt.Sprintf("; what was changed is thrown away (%s)", show.Plural(e.Left.Changed, "path"))
+		text += fmt.Sprintf("; %s changed, and not kept, as --keep would have done. Until `inlay gc`:\n    inlay diff last@%d %s",
+			show.Plural(e.Left.Changed, "path"), e.Step, e.Left.Tree.Digest())
 	}
 	return s, text
 }

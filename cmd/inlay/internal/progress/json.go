@@ -23,8 +23,10 @@ type jsonEvent struct {
 	Call    show.Bytes `json:"call,omitempty"`
 	At      *time.Time `json:"at,omitempty"`
 	State   string     `json:"state,omitempty"`
+	Cache   show.Bytes `json:"cache,omitempty"`
 	Cause   string     `json:"cause,omitempty"`
 	Why     show.Bytes `json:"why,omitempty"`
+	How     string     `json:"how,omitempty"`
 	Error   show.Bytes `json:"error,omitempty"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Stream  string     `json:"stream,omitempty"`
@@ -59,6 +61,8 @@ func (j *jsonLines) Event(ev engine.Event) {
 		}
 	case engine.Uncached:
 		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
+	case engine.Lowered:
+		out = jsonEvent{Event: "lowered", Step: e.Step, How: string(e.How), Why: show.Bytes(e.Why)}
 	case engine.Output:
 		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
 		if e.Stderr {
@@ -79,8 +83,17 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.TerminalClosed:
 		took := e.Left.Took.Seconds()
 		out = jsonEvent{Event: "terminal-closed", Step: e.Step, What: show.Bytes(e.Left.Outcome()), Seconds: &took, Count: e.Left.Changed}
+	case engine.FromCache:
+		out = jsonEvent{Event: "from-cache", Step: e.Step, Cache: show.Bytes(e.Cache)}
+	case engine.CacheTold:
+		out = jsonEvent{Event: "cache-note", Cache: show.Bytes(e.Cache), Why: show.Bytes(e.Text)}
+		if e.Warning {
+			out.Event = "cache-failed"
+		}
 	case engine.NotKept:
 		out = jsonEvent{Event: "not-kept", Step: e.Step, What: show.Bytes(e.What), Why: show.Bytes(e.Err.Error())}
+	case engine.Lost:
+		out = jsonEvent{Event: "lost", Step: e.Step, What: show.Bytes(e.Of)}
 	default:
 		return
 	}

@@ -58,6 +58,8 @@ func (l *live) Event(ev engine.Event) {
 		l.board.begin(e)
 	case engine.Uncached:
 		l.board.uncached(e)
+	case engine.FromCache:
+		l.board.fromCache(e)
 	case engine.StepEnded:
 		l.ended(e)
 	case engine.Output:
@@ -75,6 +77,10 @@ func (l *live) Event(ev engine.Event) {
 		l.note(l.board.closed(e))
 	case engine.NotKept:
 		l.warn(l.board.notKept(e))
+	case engine.Lost:
+		l.warn(l.board.lost(e))
+	case engine.CacheTold:
+		l.warn(cacheTold(e))
 	}
 	l.flush()
 }

@@ -40,6 +40,11 @@ func (b *board) notKept(e engine.NotKept) string {
 	return "warning: " + text
 }
 
+// lost gives the warning that a tree is not what a process left.
+func (b *board) lost(e engine.Lost) string {
+	return "warning: " + show.Quote(e.Of) + ": what its process left could not be kept: this is the tree that it began with"
+}
+
 func (s *step) warning(text string) string {
 	if s.call != "" {
 		text = s.call + ": " + text

@@ -39,6 +39,8 @@ func (p *plain) Event(ev engine.Event) {
 		p.board.begin(e)
 	case engine.Uncached:
 		p.board.uncached(e)
+	case engine.FromCache:
+		p.board.fromCache(e)
 	case engine.StepEnded:
 		p.ended(e)
 	case engine.Output:
@@ -56,6 +58,10 @@ func (p *plain) Event(ev engine.Event) {
 		p.note(p.board.closed(e))
 	case engine.NotKept:
 		p.warn(p.board.notKept(e))
+	case engine.Lost:
+		p.warn(p.board.lost(e))
+	case engine.CacheTold:
+		p.warn(cacheTold(e))
 	}
 	p.flush()
 }

@@ -1,4 +1,11 @@
-package main
+// Package prompt is a conversation on a terminal: lines of the pipeline language,
+// each word of which makes a value, and commands that look at values.
+//
+//   - [Talk] reads lines and carries them out until the user ends it.
+//   - A [Command] is something that a line can say beside pipelines. Those that go
+//     from value to value are of this package; who opens a conversation gives the
+//     others.
+package prompt
 
 import (
 	"context"
@@ -12,70 +19,76 @@ import (
 	"syscall"
 
 	"github.com/ergochat/readline"
-	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/pipeline"
-	"github.com/inlaybuild/inlay/tree"
 )
 
-// prompt is a conversation on a terminal: lines of the pipeline language, each word
-// of which makes a value, and commands that look at values.
-type prompt struct {
-	*session
+// Config says what a conversation is about.
+type Config struct {
+	Stdin, Stdout, Stderr *os.File
+	// Environment is what lines are run with.
+	Environment pipeline.Environment
+	// Commands are those beside the ones of this package.
+	Commands []Command
+	// Pause is called before something is written to the terminal.
+	Pause func()
+	// Report says what is wrong with a line.
+	Report func(ctx context.Context, err error)
+	// Cancel ends the context of the conversation, for a signal that means its end.
+	Cancel func(os.Signal)
+	// Words describes words of the language; all of them if none is named.
+	Words func(names []string) error
+	// Sources gives the names in the store, and Runs those of runs and steps, to
+	// complete them.
+	Sources, Runs func(ctx context.Context) []string
+	// Places is what other places may start with.
+	Places []string
+}
+
+// Prompt is a conversation.
+type Prompt struct {
+	Config
 	values *pipeline.Session
 	editor *readline.Instance
 }
 
-// talks tells whether a conversation is possible.
-func (a *app) talks() bool {
-	return progress.IsTerminal(a.stdin) && progress.IsTerminal(a.stdout) && progress.IsTerminal(a.stderr)
-}
-
-// converse reads lines from the terminal and carries them out until the user ends it.
-func (a *app) converse(ctx context.Context) error {
-	a.interrupts.release()
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	a.prompting = true
-	return a.with(ctx, "inlay", func(ctx context.Context, s *session) error {
-		p := &prompt{session: s}
-		p.values = pipeline.NewSession(pipeline.Environment{
-			Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print,
-		}, p.tell)
-		var err error
-		p.editor, err = readline.NewFromConfig(&readline.Config{
-			Prompt: p.text(), HistoryFile: historyFile(), HistoryLimit: 2000,
-			AutoComplete: completer{p, ctx}, EOFPrompt: "\n",
-			Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
-		})
-		if err != nil {
-			return fmt.Errorf("open the terminal: %w", err)
-		}
-		defer p.editor.Close()
-		unguard, err := embedded.Streams{Stdin: a.stdin}.Guard()
-		if err != nil {
-			return err
-		}
-		defer unguard()
-		quit := make(chan os.Signal, 1) // which stops what goes on, as an interrupt does
-		signal.Notify(quit, syscall.SIGQUIT)
-		defer signal.Stop(quit)
-		defer p.ends(cancel)()
-		p.say("Start with a source, such as `from debian:12`. `help` tells what else there is; ^D ends.")
-		return p.loop(ctx)
+// Talk reads lines from the terminal and carries them out until the user ends it.
+func Talk(ctx context.Context, c Config) error {
+	p := &Prompt{Config: c}
+	p.values = pipeline.NewSession(c.Environment, p.tell)
+	var err error
+	p.editor, err = readline.NewFromConfig(&readline.Config{
+		Prompt: p.text(), HistoryFile: historyFile(), HistoryLimit: 2000,
+		AutoComplete: completer{p, ctx}, EOFPrompt: "\n",
+		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr,
 	})
+	if err != nil {
+		return fmt.Errorf("open the terminal: %w", err)
+	}
+	defer p.editor.Close()
+	unguard, err := embedded.Streams{Stdin: c.Stdin}.Guard()
+	if err != nil {
+		return err
+	}
+	defer unguard()
+	quit := make(chan os.Signal, 1) // which stops what goes on, as an interrupt does
+	signal.Notify(quit, syscall.SIGQUIT)
+	defer signal.Stop(quit)
+	defer p.ends()()
+	p.Say("Start with a source, such as `from debian:12`. `help` tells what else there is; ^D ends.")
+	return p.loop(ctx)
 }
 
 // ends lets signals that mean the end close the terminal first, which is in raw
 // mode. Call what it gives when that is no longer needed.
-func (p *prompt) ends(cancel context.CancelCauseFunc) func() {
+func (p *Prompt) ends() func() {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		if s, ok := <-ch; ok {
-			cancel(stoppedBy(s))
+			p.Cancel(s)
 			_ = p.editor.Close() // the end of a line that is being read is what it is for
 		}
 	}()
@@ -107,7 +120,7 @@ func historyFile() string {
 }
 
 // text is what stands before a line.
-func (p *prompt) text() string {
+func (p *Prompt) text() string {
 	if now, ok := p.values.Current(); ok {
 		return fmt.Sprintf("inlay v%d> ", now.Number)
 	}
@@ -117,7 +130,7 @@ func (p *prompt) text() string {
 // errEnd ends the conversation.
 var errEnd = errors.New("the end")
 
-func (p *prompt) loop(ctx context.Context) error {
+func (p *Prompt) loop(ctx context.Context) error {
 	for {
 		line, err := p.read()
 		switch {
@@ -126,7 +139,7 @@ func (p *prompt) loop(ctx context.Context) error {
 		case errors.Is(err, readline.ErrInterrupt):
 			continue
 		case errors.Is(err, errUnfinished):
-			p.say("the line is not finished: nothing was done")
+			p.Say("the line is not finished: nothing was done")
 			continue
 		case errors.Is(err, io.EOF):
 			return nil
@@ -140,7 +153,7 @@ func (p *prompt) loop(ctx context.Context) error {
 }
 
 // read reads a line, and those that it goes on in.
-func (p *prompt) read() (string, error) {
+func (p *Prompt) read() (string, error) {
 	p.editor.SetPrompt(p.text())
 	line, err := p.editor.ReadLine()
 	for err == nil && p.unfinished(line) {
@@ -158,7 +171,7 @@ func (p *prompt) read() (string, error) {
 var errUnfinished = errors.New("unfinished")
 
 // unfinished tells whether a line of the language goes on in the next one.
-func (p *prompt) unfinished(line string) bool {
+func (p *Prompt) unfinished(line string) bool {
 	if strings.HasSuffix(line, `\`) && !strings.HasSuffix(line, `\\`) {
 		return true
 	}
@@ -172,31 +185,31 @@ func (p *prompt) unfinished(line string) bool {
 
 // carryOut carries out a line, and says what is wrong with it. An interrupt stops
 // what goes on, and not the conversation.
-func (p *prompt) carryOut(ctx context.Context, line string) error {
+func (p *Prompt) carryOut(ctx context.Context, line string) error {
 	if strings.TrimSpace(line) == "" || strings.HasPrefix(strings.TrimSpace(line), "#") {
 		return nil
 	}
 	work, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGQUIT)
 	defer stop()
 	err := p.run(work, line)
-	p.display.Pause()
+	p.Pause()
 	switch {
 	case errors.Is(err, errEnd):
 		return err
 	case err != nil && work.Err() != nil && ctx.Err() == nil:
-		p.say("stopped; the value is what it was")
+		p.Say("stopped; the value is what it was")
 	case err != nil:
-		p.report(ctx, err)
+		p.Report(ctx, err)
 	}
 	return nil
 }
 
-func (p *prompt) run(ctx context.Context, line string) error {
+func (p *Prompt) run(ctx context.Context, line string) error {
 	if c, args, ok := p.command(line); ok {
-		if err := c.run(p, ctx, args); err != nil {
+		if err := c.Run(ctx, p, args); err != nil {
 			return err
 		}
-		if c.looks {
+		if c.Looks {
 			p.values.Note(strings.TrimSpace(line))
 		}
 		return nil
@@ -205,7 +218,7 @@ func (p *prompt) run(ctx context.Context, line string) error {
 }
 
 // tell says in a line what a word made.
-func (p *prompt) tell(ctx context.Context, v pipeline.Value) error {
+func (p *Prompt) tell(ctx context.Context, v pipeline.Value) error {
 	text := v.Kind
 	if v.Kind == "a file system" {
 		t := v.Result.Tree
@@ -215,23 +228,17 @@ func (p *prompt) tell(ctx context.Context, v pipeline.Value) error {
 			if err != nil {
 				return err
 			}
-			text = changed(c)
+			text = show.Changes(c)
 		}
 	}
-	p.say("v%d = %s: %s", v.Number, cleanLine(v.Word), text)
+	p.Say("v%d = %s: %s", v.Number, show.Line(v.Word), text)
 	return nil
 }
 
-// say writes a line to the user.
-func (p *prompt) say(format string, args ...any) {
-	p.display.Pause()
-	fmt.Fprintf(p.stdout, format+"\n", args...)
-}
+// Say writes a line to the user.
+func (p *Prompt) Say(format string, args ...any) { p.write(fmt.Sprintf(format, args...) + "\n") }
 
-// at gives what stands at a path of a value.
-func (p *prompt) at(ctx context.Context, v pipeline.Value, path string, follow tree.Follow) (tree.Entry, error) {
-	if v.Kind == "a change set" {
-		return nil, fmt.Errorf("v%d is a change set, which has no paths: `changes` lists it", v.Number)
-	}
-	return entryAt(ctx, v.Result.Tree, path, follow)
+func (p *Prompt) write(text string) {
+	p.Pause()
+	_, _ = io.WriteString(p.Stdout, text) // the next read says what is wrong with the terminal
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/layer"
+	"github.com/inlaybuild/inlay/internal/mask"
 	"github.com/inlaybuild/inlay/internal/runtime"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
@@ -272,6 +273,12 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 			failed = err
 		}
 	}
+	req.Restarted = func(on string) {
+		x.event(engine.Progress{Step: x.number, What: "started again on " + on})
+		if err := out.again(); err != nil && failed == nil {
+			failed = err
+		}
+	}
 	exit, err := x.engine().where.Exec(ctx, req)
 	if flushErr := out.flush(); err == nil {
 		err = errors.Join(flushErr, failed)
@@ -321,6 +328,18 @@ func (x *exec) came(ctx context.Context, p runtime.Process, exit engine.RemoteEx
 	return res, nil
 }
 
+// again throws away what a process wrote that is run again; the log has it.
+func (o *outputs) again() error {
+	for _, s := range []*output{o.stdout, o.stderr} {
+		if err := s.blob.Discard(); err != nil {
+			return err
+		}
+		s.blob, s.tail, s.size = o.create(), tail{}, 0
+		s.mask = mask.New(outputSink{s}, nil)
+	}
+	return nil
+}
+
 // replay takes what a process wrote when it ran. Nobody watches it again.
 func (o *outputs) replay(exit engine.RemoteExit) error {
 	for _, s := range []struct {
@@ -337,25 +356,30 @@ func (o *outputs) replay(exit engine.RemoteExit) error {
 
 // request says what the remote is to run.
 func (x *exec) request(ctx context.Context) (engine.RemoteExec, runtime.Process, error) {
+	r, p, err := x.remoteProcess(ctx)
+	return engine.RemoteExec{RemoteProcess: r, Stdin: x.spec.Stdin, NoCache: x.spec.NoCache, Expect: x.spec.Expect, Remembered: x.step.run.remaking}, p, err
+}
+
+// remoteProcess says what the remote is to run, and what it sees.
+func (x *exec) remoteProcess(ctx context.Context) (engine.RemoteProcess, runtime.Process, error) {
 	p, err := x.describe(ctx, "/")
 	if err != nil {
-		return engine.RemoteExec{}, p, err
+		return engine.RemoteProcess{}, p, err
 	}
-	req := engine.RemoteExec{
+	r := engine.RemoteProcess{
 		Call: x.node.Call(), Root: x.in[0], Args: p.Args, Env: p.Env, Dir: p.Dir,
-		UID: p.User.UID, GID: p.User.GID, Groups: p.User.Groups,
-		Stdin: x.spec.Stdin, Network: x.spec.Network, NoCache: x.spec.NoCache, Expect: x.spec.Expect,
+		UID: p.User.UID, GID: p.User.GID, Groups: p.User.Groups, Network: x.spec.Network,
 		Lowered: func(l engine.Lowering) { x.event(engine.Lowered{Step: x.number, Lowering: l}) },
 	}
 	seen := tree.NewDraft(x.in[0].Tree)
 	for _, m := range x.spec.Mounts {
 		rm, err := x.remoteMount(ctx, seen, m)
 		if err != nil {
-			return req, p, fmt.Errorf("mount at %s: %w", m.Target, err)
+			return r, p, fmt.Errorf("mount at %s: %w", m.Target, err)
 		}
-		req.Mounts = append(req.Mounts, rm)
+		r.Mounts = append(r.Mounts, rm)
 	}
-	return req, p, nil
+	return r, p, nil
 }
 
 // remoteMount finds where a mount is, in the tree as the process sees it by then.
@@ -418,7 +442,7 @@ func (e *Engine) remade(ctx context.Context, f runs.Found, st *runs.Step) (engin
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("step %d of run %s cannot be made again: %w", st.Number(), f.Run.Name, err)
 	}
-	r := &run{root: n, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
+	r := &run{root: n, remaking: true, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
 		return func() bool { return true }
 	}}
 	res, err := r.resolve(ctx, n)
@@ -454,6 +478,9 @@ func remadeBy(f runs.Found, st *runs.Step) (*graph.Node, error) {
 			if op, err = st.Node.Decode(); err != nil {
 				return nil, err
 			}
+			if t, ok := op.(graph.Terminal); ok && t.Keep {
+				return nil, fmt.Errorf("what somebody left in the terminal of step %d was kept for that run alone", st.Number())
+			}
 			for _, i := range st.Inputs {
 				if i >= len(f.Steps) || i >= st.Index {
 					return nil, errors.New("its record is damaged")
@@ -465,7 +492,10 @@ func remadeBy(f runs.Found, st *runs.Step) (*graph.Node, error) {
 				inputs = append(inputs, in)
 			}
 		}
-		n := graph.New(op, st.Call, inputs...)
+		n := graph.New(op, string(st.Call), inputs...)
+		if _, ok := op.(graph.Terminal); ok && len(inputs) > 0 {
+			n = inputs[0] // it is not opened again, and changed nothing
+		}
 		nodes[st.Index] = n
 		return n, nil
 	}

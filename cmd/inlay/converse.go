@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
+	"github.com/inlaybuild/inlay/cmd/inlay/internal/prompt"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/runs"
+	"github.com/inlaybuild/inlay/pipeline"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// talks tells whether a conversation is possible.
+func (a *app) talks() bool {
+	return progress.IsTerminal(a.stdin) && progress.IsTerminal(a.stdout) && progress.IsTerminal(a.stderr)
+}
+
+// converse reads lines from the terminal and carries them out until the user ends it.
+func (a *app) converse(ctx context.Context) error {
+	a.interrupts.release()
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	a.prompting = true
+	return a.with(ctx, "inlay", func(ctx context.Context, s *session) error {
+		return prompt.Talk(ctx, prompt.Config{
+			Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
+			Environment: pipeline.Environment{Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print},
+			Commands:    s.lookers(),
+			Pause:       s.display.Pause,
+			Report:      func(ctx context.Context, err error) { a.report(ctx, err) },
+			Cancel:      func(by os.Signal) { cancel(stoppedBy(by)) },
+			Words:       a.describeWords,
+			Sources:     s.sourceNames, Runs: s.runNames, Places: schemes(),
+		})
+	})
+}
+
+// lookers gives the commands of a conversation that look at values and runs.
+func (s *session) lookers() []prompt.Command {
+	l := looker{s}
+	return []prompt.Command{
+		{Name: "ls", Args: "[-l] [vN] [PATH]", Looks: true, Takes: prompt.Paths, Run: l.ls,
+			Short: "list a directory"},
+		{Name: "cat", Args: "[vN] PATH...", Looks: true, Takes: prompt.Paths, Run: l.cat,
+			Short: "write what files hold"},
+		{Name: "diff", Args: "[A [B]]", Looks: true, Takes: prompt.Values, Run: l.diff,
+			Short: "what the last word changed; what changed from A, or from A to B: vN or SRC"},
+		{Name: "steps", Args: "[RUN|STEP]", Looks: true, Takes: prompt.Runs, Run: l.steps,
+			Short: "list what the words so far came to, as the steps of a run"},
+		{Name: "explain", Args: "[RUN|STEP]", Looks: true, Takes: prompt.Runs, Run: l.explain,
+			Short: "tell where they put things, and why there"},
+		{Name: "log", Args: "[RUN|STEP]", Looks: true, Takes: prompt.Runs, Run: l.log,
+			Short: "write what processes said"},
+		{Name: "runs", Args: "", Looks: true, Takes: prompt.Nothing, Run: l.runs,
+			Short: "list what was run; this conversation is last"},
+		{Name: "shell", Args: "[vN] [--with-shell] [--keep NAME [--replace]] [-- CMD...]", Looks: true, Takes: prompt.Values, Run: l.shell,
+			Short: "open a process in it, on the terminal"},
+	}
+}
+
+// looker is a session as commands of a conversation look at it.
+type looker struct{ *session }
+
+// sourceNames gives the names in the store.
+func (s *session) sourceNames(ctx context.Context) []string {
+	var out []string
+	refs, err := s.embedded.Store().Refs(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, r := range refs {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+// runNames gives the names of runs, and of the steps of this one.
+func (s *session) runNames(ctx context.Context) []string {
+	out := []string{runs.Last, runs.Last + "@" + runs.FailedStep}
+	if own := s.recorded.Name(); own != "" {
+		f, err := runs.Find(ctx, s.embedded.Store(), runs.Name{Run: own})
+		if err != nil {
+			return out
+		}
+		for _, st := range f.Steps {
+			out = append(out, runs.Last+"@"+strconv.Itoa(st.Number()))
+		}
+	}
+	list, err := s.embedded.Store().Runs(ctx)
+	if err != nil {
+		return out
+	}
+	for _, r := range list {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+// atValue gives what stands at a path of a value.
+func atValue(ctx context.Context, v pipeline.Value, path string, follow tree.Follow) (tree.Entry, error) {
+	if v.Kind == "a change set" {
+		return nil, fmt.Errorf("v%d is a change set, which has no paths: `changes` lists it", v.Number)
+	}
+	return entryAt(ctx, v.Result.Tree, path, follow)
+}
+
+func (l looker) ls(ctx context.Context, p *prompt.Prompt, args []string) error {
+	list := lister{session: l.session}
+	if len(args) > 0 && args[0] == "-l" {
+		list.long, args = true, args[1:]
+	}
+	v, args, err := p.Value(args)
+	if err != nil {
+		return err
+	}
+	if len(args) > 1 || len(args) == 1 && strings.HasPrefix(args[0], "-") {
+		return usageErrorf("usage: ls [-l] [vN] [PATH]")
+	}
+	path := "/"
+	if len(args) == 1 {
+		path = args[0]
+	}
+	follow := tree.FollowAll
+	if list.long {
+		follow = tree.FollowParents
+	}
+	e, err := atValue(ctx, v, path, follow)
+	if err != nil {
+		return err
+	}
+	return list.show(ctx, path, e)
+}
+
+func (l looker) cat(ctx context.Context, p *prompt.Prompt, args []string) error {
+	v, args, err := p.Value(args)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return usageErrorf("usage: cat [vN] PATH...")
+	}
+	for _, path := range args {
+		if _, err := atValue(ctx, v, path, tree.FollowAll); err != nil {
+			return err
+		}
+		if err := l.session.cat(ctx, v.Result.Tree, path, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// side gives the tree of an argument of diff.
+func (l looker) side(ctx context.Context, p *prompt.Prompt, arg string) (tree.Tree, error) {
+	if !prompt.IsValue(arg) {
+		r, err := l.result(ctx, arg, "")
+		return r.Tree, err
+	}
+	v, _, err := p.Value([]string{arg})
+	return v.Result.Tree, err
+}
+
+func (l looker) diff(ctx context.Context, p *prompt.Prompt, args []string) error {
+	now, _, err := p.Value(nil)
+	if err != nil {
+		return err
+	}
+	from, to := tree.Empty(), now.Result.Tree
+	switch len(args) {
+	case 0:
+		if v, ok := p.Before(now); ok {
+			from = v.Result.Tree
+		}
+	case 1, 2:
+		if from, err = l.side(ctx, p, args[0]); err != nil {
+			return err
+		}
+		if len(args) == 2 {
+			to, err = l.side(ctx, p, args[1])
+		}
+	default:
+		return usageErrorf("usage: diff [A [B]]")
+	}
+	if err != nil {
+		return err
+	}
+	return l.session.diff(ctx, from, to, diffOptions{})
+}
+
+func (l looker) shell(ctx context.Context, p *prompt.Prompt, args []string) error {
+	v, args, err := p.Value(args)
+	if err != nil {
+		return err
+	}
+	visitor := visit{session: l.session, src: v.Result.Tree.Digest().String()}
+	if len(args) > 0 && args[0] == "--with-shell" {
+		visitor.lend, args = true, args[1:]
+	}
+	if len(args) > 1 && args[0] == "--keep" {
+		if err := embedded.CheckName(args[1]); err != nil {
+			return err
+		}
+		visitor.keep, args = args[1], args[2:]
+		if len(args) > 0 && args[0] == "--replace" {
+			visitor.replace, args = true, args[1:]
+		}
+		if err := visitor.checkKeep(ctx); err != nil {
+			return err
+		}
+	}
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	visitor.args = args
+	err = visitor.stand(ctx, v.Result, nil)
+	var exited exitError
+	if errors.As(err, &exited) {
+		return nil // which it has said
+	}
+	return err
+}
+
+// named reads the one argument of a command, which may be left out: a run or a step.
+func named(args []string, usage string) (runs.Name, error) {
+	if len(args) > 1 || len(args) == 1 && strings.HasPrefix(args[0], "-") {
+		return runs.Name{}, usageErrorf("usage: %s", usage)
+	}
+	n, err := runs.ParseName(strings.Join(args, ""))
+	if err != nil {
+		return n, usageError{err}
+	}
+	return n, nil
+}
+
+func (l looker) runs(ctx context.Context, p *prompt.Prompt, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("usage: runs; `inlay runs` has options")
+	}
+	list, err := runs.List(ctx, l.embedded.Store(), 20)
+	if err != nil {
+		return err
+	}
+	return l.session.runs(list)
+}
+
+func (l looker) steps(ctx context.Context, p *prompt.Prompt, args []string) error {
+	n, err := named(args, "steps [RUN|STEP]")
+	if err != nil {
+		return err
+	}
+	found, err := runs.Find(ctx, l.embedded.Store(), n)
+	if err != nil {
+		return err
+	}
+	return l.session.steps(found)
+}
+
+func (l looker) log(ctx context.Context, p *prompt.Prompt, args []string) error {
+	n, err := named(args, "log [RUN|STEP]; `inlay log` has options")
+	if err != nil {
+		return err
+	}
+	f := follower{session: l.session}
+	return f.write(ctx, n)
+}
+
+func (l looker) explain(ctx context.Context, p *prompt.Prompt, args []string) error {
+	n, err := named(args, "explain [RUN|STEP]; `inlay explain` has options")
+	if err != nil {
+		return err
+	}
+	e, err := l.embedded.Explain(ctx, n)
+	if err != nil {
+		return err
+	}
+	return l.session.explain(e, false)
+}

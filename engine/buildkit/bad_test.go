@@ -1,0 +1,246 @@
+package buildkit_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/buildkit"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/daemontest"
+)
+
+// script gives a shell script in a tree as a node.
+func script(in *graph.Node, text string) *graph.Node {
+	return graph.New(graph.Exec{Args: []string{"/bin/sh", "-c", text}, Network: graph.NetworkNone}, text, in)
+}
+
+func TestAnAddressWhereNobodyAnswersIsAnErrorThatNamesIt(t *testing.T) {
+	daemontest.Skip(t)
+	at := "unix://" + filepath.Join(t.TempDir(), "nobody")
+	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: at}}})
+	_, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
+	if err == nil || !strings.Contains(err.Error(), at) || !strings.Contains(err.Error(), "is it running") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestWhatIsNoAddressIsRefused(t *testing.T) {
+	for _, s := range []string{"", "docker", "buildkit:/x", "buildkit://nothing", "buildkit://tcp://host", "buildkit://unix://", "buildkit://tcp://h:1?x=1", "buildkit://tcp://h:1?cert=a", "buildkit://tcp://h:1?ca=/does/not/exist", "buildkit://unix:///a,"} {
+		if a, err := buildkit.ParseEngine(s); err == nil {
+			t.Errorf("%q is taken for %v", s, a)
+		}
+	}
+	for _, s := range []string{"buildkit://", "buildkit://unix:///run/x", "buildkit://tcp://h:1,tcp://g:2", "buildkit://docker-container://b", "buildkit://kube-pod://p?namespace=n", "buildkit://ssh://u@h"} {
+		if _, err := buildkit.ParseEngine(s); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// started tells when a process has written something.
+type started struct {
+	once sync.Once
+	c    chan struct{}
+}
+
+// Event takes an event.
+func (s *started) Event(e engine.Event) {
+	if _, ok := e.(engine.Output); ok {
+		s.once.Do(func() { close(s.c) })
+	}
+}
+
+func TestADaemonThatGoesAwayIsAnErrorThatNamesIt(t *testing.T) {
+	daemontest.Skip(t)
+	d, err := daemontest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})
+	s := &started{c: make(chan struct{})}
+	go func() {
+		<-s.c
+		d.Kill()
+	}()
+	_, err = e.Resolve(t.Context(), script(enginetest.Busybox(t), "echo up; sleep 60"), s)
+	if err == nil || !strings.Contains(err.Error(), d.Address) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestWhenADaemonOfAPoolGoesAwayAnotherOneGoesOn(t *testing.T) {
+	daemontest.Skip(t)
+	var all []*daemontest.Daemon
+	var at []daemon.Address
+	for range 3 {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		all, at = append(all, d), append(at, daemon.Address{URL: d.Address})
+	}
+	base := script(enginetest.Busybox(t), "mkdir /made; echo 1 > /made/a; touch -d @7 /made/a /made /")
+	last := script(base, "echo up; sleep 3; cp -a /made /copy; touch -d @7 /; echo done")
+	e := open(t, embedded.Options{}, buildkit.Options{Addresses: at})
+	s := &started{c: make(chan struct{})}
+	go func() {
+		<-s.c
+		all[0].Kill()
+	}()
+	got, err := e.Resolve(t.Context(), last, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = got.Known(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want, err := openHere(t, embedded.Options{}).Resolve(t.Context(), last, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tree.Digest() != want.Tree.Digest() {
+		t.Errorf("the tree is %s, and here %s", got.Tree.Digest(), want.Tree.Digest())
+	}
+	if got.Exec.Stdout != want.Exec.Stdout {
+		t.Errorf("it said %+v, and here %+v", got.Exec.Stdout, want.Exec.Stdout)
+	}
+}
+
+func TestWhoStopsWaitingStopsTheProcess(t *testing.T) {
+	e := open(t, embedded.Options{}, buildkit.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &started{c: make(chan struct{})}
+	go func() {
+		<-s.c
+		cancel()
+	}()
+	began := time.Now()
+	_, err := e.Resolve(ctx, script(enginetest.Busybox(t), "echo up; sleep 600"), s)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestADaemonTooOldToMergeMakesTheSameTrees(t *testing.T) {
+	enginetest.Equal(t, graphs(t, 15), enginetest.EqualOptions{First: 500, Limits: enginetest.Limits{NoMoves: true, UTF8: true, NoOddRoots: true}}, func(t testing.TB) (a, b engine.Engine) {
+		return open(t, embedded.Options{}, buildkit.Options{}), open(t, embedded.Options{}, buildkit.Options{Copy: true})
+	})
+}
+
+// authority is who vouches for daemons and clients.
+type authority struct {
+	dir  string
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+}
+
+func newAuthority(t *testing.T, name string) *authority {
+	a := &authority{dir: t.TempDir()}
+	a.cert, a.key = a.issue(t, name, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	return a
+}
+
+// file gives the name of a file of a certificate or a key.
+func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
+
+// issue writes NAME.pem and NAME.key.
+func (a *authority) issue(t *testing.T, name string, c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SerialNumber = big.NewInt(time.Now().UnixNano())
+	c.Subject = pkix.Name{CommonName: name}
+	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	parent, signer := c, key
+	if a.cert != nil {
+		parent, signer = a.cert, a.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "EC PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(a.file(file), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, key
+}
+
+func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
+	daemontest.Skip(t)
+	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+	ca.issue(t, "daemon", &x509.Certificate{DNSNames: []string{"pool.test"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	ca.issue(t, "client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	other.issue(t, "client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	port := freePort(t)
+	d, err := daemontest.Start("--addr", "tcp://"+port, "--tlscacert", ca.file("ca.pem"), "--tlscert", ca.file("daemon.pem"), "--tlskey", ca.file("daemon.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	for _, c := range []struct {
+		name, query, wrong string
+	}{
+		{"all is right", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test", ""},
+		{"the daemon is vouched for by somebody else", "?ca=" + other.file("other.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test", "authority"},
+		{"the daemon has another name", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=other.test", "other.test"},
+		{"the client is vouched for by somebody else", "?ca=" + ca.file("ca.pem") + "&cert=" + other.file("client.pem") + "&key=" + other.file("client.key") + "&servername=pool.test", "certificate"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at, err := buildkit.ParseEngine("buildkit://tcp://" + port + c.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := open(t, embedded.Options{}, buildkit.Options{Addresses: at})
+			_, err = e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
+			if c.wrong == "" && err != nil || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong) || !strings.Contains(err.Error(), port)) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
+// freePort gives an address of this machine where nobody listens.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

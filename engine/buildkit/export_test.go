@@ -1,0 +1,34 @@
+package buildkit
+
+import (
+	"context"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/daemon"
+)
+
+// Make has a daemon make the tree of a result, and tells how.
+func (r *Remote) Make(ctx context.Context, res engine.Result) (engine.Lowering, error) {
+	s, how, err := r.lower(ctx, res)
+	if err != nil {
+		return how, err
+	}
+	return how, r.Solve(ctx, s)
+}
+
+// Solve has a daemon make a state.
+func (r *Remote) Solve(ctx context.Context, s llb.State) error {
+	return r.on(ctx, func(d *daemon.Daemon) error {
+		def, err := d.Define(ctx, s)
+		if err != nil {
+			return err
+		}
+		_, err = d.Solve(ctx, def)
+		return err
+	})
+}
+
+// StateOf gives the state of what a daemon holds.
+func StateOf(h *engine.Held) llb.State { return h.By.(*held).state }

@@ -1,0 +1,221 @@
+package buildkit_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/handlers"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	"github.com/moby/buildkit/client"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/buildkit"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/daemontest"
+)
+
+// registry starts a registry on loopback, in memory, and gives its host.
+func registry(t testing.TB) string {
+	t.Helper()
+	c := &configuration.Configuration{Storage: configuration.Storage{"inmemory": configuration.Parameters{}}}
+	c.Log.AccessLog.Disabled = true
+	c.Log.Level = "fatal"
+	s := httptest.NewServer(handlers.NewApp(t.Context(), c))
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+// push writes what a node comes to on this machine to a registry.
+func push(t testing.TB, e *embedded.Engine, n *graph.Node, ref string) {
+	t.Helper()
+	r, err := e.Resolve(t.Context(), n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := engine.ParsePlace(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Export(t.Context(), r, to, engine.ExportOptions{PlainHTTP: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func from(ref string) *graph.Node { return graph.New(graph.From{Source: ref}, "from "+ref) }
+
+func TestAnImageThatADaemonPullsIsTheTreeThatItIsHere(t *testing.T) {
+	host := registry(t)
+	here := openHere(t, embedded.Options{})
+	ref := host + "/busybox:1"
+	push(t, here, enginetest.Busybox(t), ref)
+	want, err := here.Resolve(t.Context(), enginetest.Busybox(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := open(t, embedded.Options{}, buildkit.Options{})
+	got, err := there.Resolve(t.Context(), from(ref), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = got.Known(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got.Tree.Digest() != want.Tree.Digest() {
+		c, _ := compose.Diff(t.Context(), want.Tree, got.Tree)
+		t.Errorf("the tree is %s, and here %s: %+v", got.Tree.Digest(), want.Tree.Digest(), c.Root)
+	}
+	if list, err := there.Images(t.Context()); err != nil || len(list) > 0 {
+		t.Errorf("the store has %v, %v", list, err)
+	}
+}
+
+func TestTheSeedsCaseIsTheSameTreeOnBothEngines(t *testing.T) {
+	host := registry(t)
+	here := openHere(t, embedded.Options{})
+	ref := host + "/busybox:1"
+	push(t, here, enginetest.Busybox(t), ref)
+	there := open(t, embedded.Options{}, buildkit.Options{})
+	tool := graph.New(graph.NewFile{Path: "/tmate", Content: []byte("#!/bin/sh\necho tmate\n"), Options: graph.CopyOptions{Mode: "0755"}}, "tmate", graph.New(graph.Scratch{}, "scratch"))
+	put := graph.New(graph.Copy{To: "/bin/tmate", From: []string{"/tmate"}}, "with-file", from(ref), tool)
+	var lowered []engine.Lowering
+	res, err := there.Resolve(t.Context(), script(put, "tmate"), engine.SinkFunc(func(e engine.Event) {
+		if l, ok := e.(engine.Lowered); ok {
+			lowered = append(lowered, l.Lowering)
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lowered) != 1 || lowered[0].How != engine.LowerMerge {
+		t.Errorf("it was lowered by %v", lowered)
+	}
+	if res.Exec.Stdout.Size != int64(len("tmate\n")) {
+		t.Errorf("it said %d bytes", res.Exec.Stdout.Size)
+	}
+	got, err := there.Resolve(t.Context(), put, nil)
+	if err == nil {
+		got, err = got.Known(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := here.Resolve(t.Context(), put, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tree.Digest() != want.Tree.Digest() {
+		t.Errorf("the tree is %s, and here %s", got.Tree.Digest(), want.Tree.Digest())
+	}
+}
+
+func TestADaemonPushesWhatItHolds(t *testing.T) {
+	host := registry(t)
+	here := openHere(t, embedded.Options{})
+	push(t, here, enginetest.Busybox(t), host+"/busybox:1")
+	there := open(t, embedded.Options{}, buildkit.Options{})
+	n := graph.New(graph.Configure{Env: []graph.EnvChange{{Name: "A", Value: "b"}}}, "env", script(from(host+"/busybox:1"), "echo 1 > /made; touch -d @7 /made /"))
+	r, err := there.Resolve(t.Context(), n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := engine.ParsePlace(host + "/made:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := there.Export(t.Context(), r, to, engine.ExportOptions{PlainHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Image == nil || out.Image.Digest.IsZero() {
+		t.Errorf("it wrote %+v", out)
+	}
+	back, err := here.Resolve(t.Context(), from(host+"/made:1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, ok, err := back.Tree.Get(t.Context(), "made"); err != nil || !ok || e.Attr().ModTime.Sec != 7 {
+		t.Errorf("the image has %+v, %v", e, err)
+	}
+	if env := back.Config.Run().Env; len(env) == 0 || env[len(env)-1] != "A=b" {
+		t.Errorf("the image has the environment %v", env)
+	}
+}
+
+func TestWhatADaemonHoldsIsExportedHereAsItIs(t *testing.T) {
+	there := open(t, embedded.Options{}, buildkit.Options{})
+	n := script(enginetest.Busybox(t), "mkdir /d; for i in $(seq 60); do echo $i > /d/$i; done; ln /d/1 /d/one; chmod 4711 /d/2; find /d / -maxdepth 1 | while read f; do touch -h -d @7 $f; done")
+	r, err := there.Resolve(t.Context(), n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := r.Known(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dest := range []string{"oci:" + t.TempDir() + "/out:1", "tar:" + t.TempDir() + "/out.tar"} {
+		to, err := engine.ParsePlace(dest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := there.Export(t.Context(), r, to, engine.ExportOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		back, err := openHere(t, embedded.Options{}).Resolve(t.Context(), from(dest), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back.Tree.Digest() != whole.Tree.Digest() {
+			c, _ := compose.Diff(t.Context(), whole.Tree, back.Tree)
+			t.Errorf("%s: another tree: %+v", to.Scheme, c.Root)
+		}
+	}
+}
+
+func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
+	host := registry(t)
+	n := func(last string) *graph.Node {
+		made := script(enginetest.Busybox(t), "head -c 9 /dev/urandom > /made; touch -d @7 /made /")
+		return script(made, "cp /made /copy; touch -d @7 /copy /; echo "+last)
+	}
+	var digests []string
+	for _, o := range []buildkit.Options{
+		{CacheTo: []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": host + "/cache:1"}}}},
+		{CacheFrom: []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": host + "/cache:1"}}}},
+	} {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		o.Addresses = []daemon.Address{{URL: d.Address}}
+		e := open(t, embedded.Options{}, o)
+		cached := 0
+		r, err := e.Resolve(t.Context(), n("done"), engine.SinkFunc(func(ev engine.Event) {
+			if s, ok := ev.(engine.StepEnded); ok && s.Cached {
+				cached++
+			}
+		}))
+		if err == nil {
+			r, err = r.Known(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(digests) > 0 && cached < 2 {
+			t.Errorf("%d steps were cached", cached)
+		}
+		digests = append(digests, r.Tree.Digest().String())
+		if _, err := e.ExportCache(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("the trees are %v", digests)
+	}
+}
