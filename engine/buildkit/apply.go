@@ -52,6 +52,7 @@ func (r *Remote) apply(ctx context.Context, b base, t tree.Tree) (llb.State, err
 		llb.Dir("/"), llb.ReadonlyRootFS(), llb.WithCustomName("inlay: apply changes"),
 		llb.AddMount("/in", todo, llb.Readonly),
 	}
+	with = append(with, only(t.Digest()), llb.AddEnv("INLAY_BASE", b.tree.Digest().String()))
 	for i, h := range a.sources {
 		at := "/spec/" + strconv.Itoa(i) // the image of the program has the directory above
 		args = append(args, at)

@@ -84,7 +84,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		Args:   x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
 	spec.Root, spec.Times = &rootAttr, at.times
-	inputs := map[string][]byte{}
+	inputs := map[string][]byte{"trees": trees(x)}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
 		inputs["stdin"] = x.Stdin
@@ -107,6 +107,19 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		p.with = append(p.with, llb.Network(pb.NetMode_NONE))
 	}
 	return p, nil
+}
+
+// trees names what a process sees. A daemon that compares contents takes trees for
+// one that differ in times alone, and what a process left in one of them for what it
+// leaves in the other.
+func trees(x engine.RemoteExec) []byte {
+	b := []byte(x.Root.Tree.Digest().String() + "\n")
+	for _, m := range x.Mounts {
+		if m.Kind == graph.MountTree {
+			b = append(b, m.From.Tree.Digest().String()+" "+m.Path+"\n"...)
+		}
+	}
+	return b
 }
 
 // mounts gives the mounts of a process, and the paths of those that are secrets. It

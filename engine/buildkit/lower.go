@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 	if c.Root == nil && len(c.Links) == 0 || c.Root != nil && c.Root.Len() == 0 && len(c.Links) == 0 {
 		return b.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
 	}
-	l := &lowering{remote: r, base: b, up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}}
+	l := &lowering{remote: r, base: b, view: res.Whole != nil, up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}}
 	if c.Root != nil {
 		if err := l.directory(ctx, "/", c.Root, res.Tree, l.up); err != nil {
 			return llb.State{}, engine.Lowering{}, err
@@ -134,6 +135,7 @@ type lowering struct {
 	pieces   map[*held][]piece
 	removed  []string
 	odd      string // why a process has to do it
+	view     bool   // not all is known of the tree: hardlinks are not
 
 	files, dirs int // that are put
 }
@@ -263,7 +265,7 @@ func (l *lowering) put(ctx context.Context, at string, e tree.Entry, d *tree.Dra
 	case tree.File:
 		l.files++
 		if from, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
-			l.piece(piece{from: from, to: at, attr: e.Attributes, view: e.Content == from.held.standIn(from.path)})
+			l.piece(piece{from: from, to: at, attr: e.Attributes, view: l.view})
 			return nil
 		}
 	}
@@ -277,8 +279,7 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 	if held {
 		l.dirs++
 		d.MakeDir(path.Base(at), t.Attr())
-		_, view := t.StandIn()
-		l.piece(piece{from: from, to: at, dir: t, view: view})
+		l.piece(piece{from: from, to: at, dir: t, view: l.view})
 		return nil
 	}
 	here, err := l.isHere(ctx, t)
@@ -380,10 +381,12 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 	}
 	var layers []llb.State
 	if len(l.pieces) > 0 {
-		c, names := l.copies()
-		layers = append(layers, llb.Scratch().File(c, llb.WithCustomName("inlay: copy "+several(names))))
+		layers = l.copies()
 	}
 	up, err := l.up.Tree(ctx)
+	if err == nil {
+		err = mergeable(ctx, up)
+	}
 	if err != nil {
 		return llb.State{}, engine.Lowering{}, err
 	}
@@ -425,6 +428,25 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 		}), llb.WithCustomName("inlay: copy"))
 	}
 	return s, engine.Lowering{How: engine.LowerCopy, Why: why + reason}, nil
+}
+
+// mergeable tells why a tree loses something when it is merged over another: names of
+// one fifo become fifos (diffapply_linux.go, applyHardlink).
+func mergeable(ctx context.Context, t tree.Tree) error {
+	groups, err := t.Links(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		e, err := t.Lookup(ctx, g[0])
+		if err != nil {
+			return err
+		}
+		if e.Kind() == tree.KindFifo {
+			return fmt.Errorf("%w: %s is a fifo of several names", errUnwritable, g[0])
+		}
+	}
+	return nil
 }
 
 // words says what is laid over what.
@@ -473,20 +495,32 @@ func removal(paths []string) *llb.FileAction {
 	return a
 }
 
-// copies copies all pieces into one snapshot.
-func (l *lowering) copies() (a *llb.FileAction, names []string) {
+// copies gives snapshots with all pieces: those of one directory that go into one
+// directory, if they are many, by one copy; such a copy walks through all that the
+// directory holds.
+func (l *lowering) copies() []llb.State {
+	var out []llb.State
+	var single *llb.FileAction
+	var names []string
 	for _, h := range slices.SortedFunc(maps.Keys(l.pieces), func(x, y *held) int { return x.id.Compare(y.id) }) {
-		for _, p := range gathered(l.pieces[h]) {
-			info := p.info()
-			if a == nil {
-				a = llb.Copy(h.state, p.from.path, p.to, info)
-			} else {
-				a = a.Copy(h.state, p.from.path, p.to, info)
+		for _, g := range gathered(l.pieces[h]) {
+			switch {
+			case len(g.include) > 0:
+				c := llb.Copy(h.state, g.from.path, g.to, g.info())
+				out = append(out, llb.Scratch().File(c, llb.WithCustomName("inlay: copy "+several(g.include))))
+				continue
+			case single == nil:
+				single = llb.Copy(h.state, g.from.path, g.to, g.info())
+			default:
+				single = single.Copy(h.state, g.from.path, g.to, g.info())
 			}
-			names = append(names, p.to)
+			names = append(names, g.to)
 		}
 	}
-	return a, names
+	if single != nil {
+		out = append(out, llb.Scratch().File(single, llb.WithCustomName("inlay: copy "+several(names))))
+	}
+	return out
 }
 
 // gathering is pieces that one copy puts in their places.
@@ -495,47 +529,47 @@ type gathering struct {
 	include []string
 }
 
-// gathered puts pieces together that keep their places to one another, as names of
-// one inode stay that only within one copy.
+// manyPieces is from how many on pieces are gathered.
+const manyPieces = 8
+
+// gathered puts pieces together that come from one directory and go into one, under
+// the names that they have.
 func gathered(list []piece) []gathering {
-	type shift struct{ from, to string }
+	type way struct{ from, to string }
 	var out []gathering
-	at := map[shift]int{}
+	ways := map[way][]piece{}
 	for _, p := range list {
-		from, to := p.from.path, p.to
-		for from != "/" && to != "/" && path.Base(from) == path.Base(to) {
-			from, to = path.Dir(from), path.Dir(to)
-		}
-		inner := strings.Trim(strings.TrimPrefix(p.from.path, from), "/")
-		if inner == "" || p.changes() || unsafePattern(inner) {
+		w := way{path.Dir(p.from.path), path.Dir(p.to)}
+		name := path.Base(p.to)
+		if p.from.path == "/" || name != path.Base(p.from.path) || p.changes() || unsafePattern(name) {
 			out = append(out, gathering{piece: p})
 			continue
 		}
-		key := shift{from, to}
-		i, ok := at[key]
-		if !ok {
-			at[key] = len(out)
-			out = append(out, gathering{piece: p, include: []string{inner}})
+		ways[w] = append(ways[w], p)
+	}
+	for w, list := range ways {
+		if len(list) < manyPieces {
+			for _, p := range list {
+				out = append(out, gathering{piece: p})
+			}
 			continue
 		}
-		out[i].include = append(out[i].include, inner)
-	}
-	for i, g := range out {
-		if len(g.include) < 2 {
-			out[i].include = nil
-			continue
+		g := gathering{piece: piece{from: place{held: list[0].from.held, path: w.from}, to: w.to}}
+		for _, p := range list {
+			g.include = append(g.include, path.Base(p.to))
 		}
-		inner := "/" + g.include[0]
-		out[i].from.path = path.Join("/", strings.TrimSuffix(g.from.path, inner))
-		out[i].to = path.Join("/", strings.TrimSuffix(g.to, inner))
-		out[i].from.file = false
+		slices.Sort(g.include)
+		out = append(out, g)
 	}
+	slices.SortFunc(out, func(a, b gathering) int {
+		return cmp.Or(strings.Compare(a.to, b.to), strings.Compare(a.from.path, b.from.path))
+	})
 	return out
 }
 
-// unsafePattern tells whether a path is not the pattern that means it alone.
+// unsafePattern tells whether a name is not the pattern that means it alone.
 func unsafePattern(p string) bool {
-	return strings.ContainsAny(p, `*?[]\!^`) || strings.TrimSpace(p) != p || strings.Contains(p, " /") || strings.Contains(p, "/ ")
+	return strings.ContainsAny(p, `*?[]\!^#`) || strings.TrimSpace(p) != p
 }
 
 // changes tells whether a file gets other attributes.
@@ -543,7 +577,9 @@ func (p piece) changes() bool { return p.from.file && p.attr != p.from.attr }
 
 // info says how it is copied.
 func (g gathering) info() *llb.CopyInfo {
-	i := &llb.CopyInfo{CreateDestPath: true, IncludePatterns: g.include}
+	// What is excluded is not there. It names what is copied from: of things that
+	// differ in times alone a daemon takes a copy of the one for that of the other.
+	i := &llb.CopyInfo{CreateDestPath: true, IncludePatterns: g.include, ExcludePatterns: []string{".inlay/" + g.from.held.id.Hex()}}
 	if !g.from.file {
 		i.CopyDirContentsOnly = true
 		return i
