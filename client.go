@@ -44,6 +44,9 @@ type Options struct {
 	// "type=local,src=DIR,trust=true". CacheTo are those that
 	// [Client.ExportCache] writes. See docs/cache.md.
 	CacheFrom, CacheTo []engine.Cache
+	// Remote gives a machine that runs the processes instead of this one, such as
+	// buildkit.At gives it; nil is this one. It has caches of its own.
+	Remote func(engine.Local) (engine.Remote, error)
 }
 
 // Open gives a client with an engine on this machine. There is no daemon: the
@@ -52,7 +55,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Terminal.Stdin == nil && o.Terminal.Stdout == nil {
 		o.Terminal = embedded.Streams{Stdin: os.Stdin, Stdout: os.Stdout}
 	}
-	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget, CacheFrom: o.CacheFrom, CacheTo: o.CacheTo})
+	e, err := embedded.Open(ctx, embedded.Options{Store: o.Store, Terminal: o.Terminal, Record: !o.Forget, CacheFrom: o.CacheFrom, CacheTo: o.CacheTo, Remote: o.Remote})
 	if err != nil {
 		return nil, err
 	}

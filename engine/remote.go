@@ -34,8 +34,8 @@ type Remote interface {
 	// Enter runs the process of a session until its end, or that of ctx, which ends it.
 	// Close what it gives.
 	Enter(ctx context.Context, x RemoteSession) (RemoteVisit, error)
-	// End ends a run whose last result was r: caches are exported.
-	End(ctx context.Context, r Result) error
+	// ExportCache has the remote write what it made to the caches that were asked for.
+	ExportCache(ctx context.Context) error
 	// Close ends the use of the remote.
 	Close(ctx context.Context) error
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 
-	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
 )
@@ -38,8 +37,6 @@ func (a *app) elsewhere(o *embedded.Options) error {
 		return err
 	}
 	o.Name = name
-	o.Remote = func(l engine.Local) (engine.Remote, error) {
-		return buildkit.New(buildkit.Options{Addresses: addresses, Route: dir, CacheFrom: from, CacheTo: to}, l)
-	}
+	o.Remote = buildkit.At(buildkit.Options{Addresses: addresses, Route: dir, CacheFrom: from, CacheTo: to})
 	return nil
 }

@@ -74,7 +74,7 @@ func TestADaemonThatGoesAwayIsAnErrorThatNamesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	t.Cleanup(d.Close)
 	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})
 	s := &started{c: make(chan struct{})}
 	go func() {
@@ -96,7 +96,7 @@ func TestWhenADaemonOfAPoolGoesAwayAnotherOneGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer d.Close()
+		t.Cleanup(d.Close)
 		all, at = append(all, d), append(at, daemon.Address{URL: d.Address})
 	}
 	base := script(enginetest.Busybox(t), "mkdir /made; echo 1 > /made/a; touch -d @7 /made/a /made /")
@@ -211,7 +211,7 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	t.Cleanup(d.Close)
 	for _, c := range []struct {
 		name, query, wrong string
 	}{

@@ -2,11 +2,14 @@ package buildkit_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/tonistiigi/fsutil"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
@@ -68,27 +71,69 @@ func pairs(b *testing.B, ours, byHand func(i int) error) {
 
 // BenchmarkFileIntoImage is the case that Inlay began with: a file of this machine
 // put at /bin/tmate of an image in which /bin is a symlink. By hand it is copied to
-// where the author knows that it belongs, and merged.
+// where the author knows that it belongs, and merged: from a directory of this machine,
+// as builds do, or written into the definition, which is the least that can be done.
 func BenchmarkFileIntoImage(b *testing.B) {
-	e, r := bench(b)
-	base := script(enginetest.Busybox(b), "true")
-	held := resolve(b, e, base)
-	content := make([]byte, 650<<10)
-	pairs(b, func(i int) error {
-		copy(content, fmt.Sprint(i))
-		tool := graph.New(graph.NewFile{Path: "/tmate", Content: content, Options: graph.CopyOptions{Mode: "0755"}}, "tmate", graph.New(graph.Scratch{}, "scratch"))
-		res, err := e.Resolve(b.Context(), graph.New(graph.Copy{To: "/bin/tmate", From: []string{"/tmate"}}, "with-file", base, tool), nil)
-		if err == nil {
-			_, err = r.Make(b.Context(), res)
-		}
-		return err
-	}, func(i int) error {
-		copy(content, fmt.Sprint(i))
+	ref := registry(b) + "/busybox:1"
+	push(b, openHere(b, embedded.Options{}), enginetest.Busybox(b), ref)
+	for _, c := range []struct {
+		name   string
+		byHand func(b *testing.B, r *buildkit.Remote, base llb.State) func(content []byte) error
+	}{{"local", fromDirectory}, {"inline", inDefinition}} {
+		b.Run(c.name, func(b *testing.B) {
+			e, r := bench(b)
+			base := from(ref)
+			held := resolve(b, e, base)
+			byHand := c.byHand(b, r, buildkit.StateOf(held.Held))
+			content := make([]byte, 650<<10)
+			pairs(b, func(i int) error {
+				copy(content, fmt.Sprint(i))
+				tool := graph.New(graph.NewFile{Path: "/tmate", Content: content, Options: graph.CopyOptions{Mode: "0755"}}, "tmate", graph.New(graph.Scratch{}, "scratch"))
+				res, err := e.Resolve(b.Context(), graph.New(graph.Copy{To: "/bin/tmate", From: []string{"/tmate"}}, "with-file", base, tool), nil)
+				if err == nil {
+					_, err = r.Make(b.Context(), res)
+				}
+				return err
+			}, func(i int) error {
+				copy(content, fmt.Sprint(i))
+				return byHand(content)
+			})
+		})
+	}
+}
+
+func inDefinition(b *testing.B, r *buildkit.Remote, base llb.State) func([]byte) error {
+	return func(content []byte) error {
 		return r.Solve(b.Context(), llb.Merge([]llb.State{
-			buildkit.StateOf(held.Held),
-			llb.Scratch().File(llb.Mkdir("/usr/bin", 0o755, llb.WithParents(true)).Mkfile("/usr/bin/tmate", 0o755, content)),
+			base, llb.Scratch().File(llb.Mkdir("/usr/bin", 0o755, llb.WithParents(true)).Mkfile("/usr/bin/tmate", 0o755, content)),
 		}))
-	})
+	}
+}
+
+func fromDirectory(b *testing.B, _ *buildkit.Remote, base llb.State) func([]byte) error {
+	c, err := client.New(b.Context(), address(b).URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() })
+	dir := b.TempDir()
+	files, err := fsutil.NewFS(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func(content []byte) error {
+		if err := os.WriteFile(filepath.Join(dir, "tmate"), content, 0o755); err != nil {
+			return err
+		}
+		def, err := llb.Merge([]llb.State{
+			base, llb.Scratch().File(llb.Copy(llb.Local("context"), "/tmate", "/usr/bin/tmate", &llb.CopyInfo{CreateDestPath: true})),
+		}).Marshal(b.Context())
+		if err != nil {
+			return err
+		}
+		_, err = c.Solve(b.Context(), def, client.SolveOpt{LocalMounts: map[string]fsutil.FS{"context": files}}, nil)
+		return err
+	}
 }
 
 // BenchmarkDirectoryAtDaemon puts a directory of 100,000 files, which a process at

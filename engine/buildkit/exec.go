@@ -172,7 +172,6 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 	if again {
 		h.remake(run.Root())
 	}
-	h.before = &p.x.Root.Tree
 	said, err := p.remote.hold(ctx, out, tree.Attr{})
 	if err != nil {
 		return engine.RemoteExit{}, err
@@ -186,6 +185,7 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		vertex = godigest.FromString(vertex.String() + "-ignorecache") // as the daemon names it
 	}
 	var exit engine.RemoteExit
+	var root tree.Attr
 	attempts := 0
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {
@@ -198,13 +198,15 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		if err != nil {
 			return err
 		}
-		exit, err = p.exit(ctx, ref, w, live)
+		exit, root, err = p.exit(ctx, ref, w, live)
 		return d.Lost(err)
 	})
 	if err == nil {
+		h.attr = root
 		h, err = p.points.tidy(ctx, h)
 	}
 	if err == nil {
+		p.remote.made(h, said, p.x.Root)
 		exit.Held = h.asView()
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {
@@ -214,22 +216,22 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 }
 
 // exit reads how the process ended.
-func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, err error) {
+func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, root tree.Attr, err error) {
 	b, err := ref.ReadFile(ctx, shim.ExitFile)
 	if err != nil {
-		return exit, err
+		return exit, root, err
 	}
 	e, err := shim.DecodeExit(b)
 	if err != nil {
-		return exit, err
+		return exit, root, err
 	}
-	exit.Cached = w.wasCached(ctx)
+	exit.Cached = w.wasCached(ctx, live.lacks(e))
 	exit.Exit = processExit(e)
 	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
 	if exit.Cached {
-		return exit, nil
+		return exit, e.Root, nil
 	}
-	return exit, live.rest(ctx, ref, e)
+	return exit, e.Root, live.rest(ctx, ref, e)
 }
 
 // vertex gives the name that the daemon's progress has for what makes a state.
@@ -283,6 +285,13 @@ func (l *live) take(stderr bool, b []byte) {
 		l.got[i] += int64(len(b))
 		l.to(stderr, b)
 	}
+}
+
+// lacks tells whether the process wrote something of which the daemon told nothing.
+func (l *live) lacks(e shim.Exit) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.got == [2]int64{} && e.StdoutSize+e.StderrSize > 0
 }
 
 // rest passes on what the daemon did not tell.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
@@ -33,7 +36,7 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 	if o.PlainHTTP {
 		attrs["registry.insecure"] = "true"
 	}
-	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, nil)
+	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, r.caches(func(kind string) bool { return kind == "inline" }))
 	if err != nil {
 		return engine.Exported{}, true, fmt.Errorf("the daemon could not push %s: %w", to.Path, err)
 	}
@@ -68,15 +71,71 @@ func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportE
 	return told, err
 }
 
-// End exports the caches that were asked for.
-func (r *Remote) End(ctx context.Context, res engine.Result) error {
-	if len(r.options.CacheTo) == 0 || res.Held == nil {
+// ExportCache has a daemon write all that processes have made to the caches that
+// were asked for, and how they ended. A cache has what one result follows from: so that
+// of all of them is the result of laying them over one another.
+func (r *Remote) ExportCache(ctx context.Context) error {
+	r.mu.Lock()
+	tips, said := slices.Clone(r.tips), slices.Clone(r.said)
+	r.mu.Unlock()
+	to := r.caches(func(kind string) bool { return kind != "inline" })
+	if len(to) == 0 || len(tips) == 0 {
 		return nil
 	}
-	if _, err := r.export(ctx, res, client.ExportEntry{}, r.options.CacheTo); err != nil {
-		return fmt.Errorf("export the cache: %w", err)
+	var states []llb.State
+	for _, h := range append(tips, said...) {
+		states = append(states, h.state)
+	}
+	s := llb.Merge(states, llb.WithCustomName("inlay: all that was made"))
+	err := r.on(ctx, func(d *daemon.Daemon) error {
+		def, err := d.Define(ctx, s)
+		if err != nil {
+			return err
+		}
+		_, err = d.Export(ctx, def, nil, to)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write the cache: %w", err)
 	}
 	return nil
+}
+
+// caches gives the caches of some kinds that results go to, with all that they follow
+// from unless something else was asked for.
+func (r *Remote) caches(of func(kind string) bool) []client.CacheOptionsEntry {
+	var out []client.CacheOptionsEntry
+	for _, c := range r.options.CacheTo {
+		if !of(c.Type) {
+			continue
+		}
+		attrs := maps.Clone(c.Attrs)
+		if attrs == nil {
+			attrs = map[string]string{}
+		}
+		if attrs["mode"] == "" && c.Type != "inline" {
+			attrs["mode"] = "max"
+		}
+		out = append(out, client.CacheOptionsEntry{Type: c.Type, Attrs: attrs})
+	}
+	return out
+}
+
+// made notes what a process left: of what it began with, nothing more is needed.
+func (r *Remote) made(h, said *held, from engine.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if from.Held != nil {
+		if i := slices.Index(r.tips, from.Held.By.(*held)); i >= 0 {
+			r.tips = slices.Delete(r.tips, i, i+1)
+		}
+	}
+	if !slices.Contains(r.said, said) {
+		r.said = append(r.said, said)
+	}
+	if !slices.Contains(r.tips, h) {
+		r.tips = append(r.tips, h)
+	}
 }
 
 // few is how many files are brought here one by one.

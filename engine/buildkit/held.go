@@ -25,7 +25,6 @@ type held struct {
 	state  llb.State
 	id     digest.Digest // of what makes it
 	attr   tree.Attr     // of its root, as the planner knows it
-	before *tree.Tree    // what a process began with that left it; nil for others
 
 	mu  sync.Mutex
 	of  *daemon.Daemon // that ref is of

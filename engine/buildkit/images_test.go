@@ -8,6 +8,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	"github.com/moby/buildkit/client"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
@@ -15,6 +16,8 @@ import (
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/daemontest"
 )
 
 // registry starts a registry on loopback, in memory, and gives its host.
@@ -171,5 +174,48 @@ func TestWhatADaemonHoldsIsExportedHereAsItIs(t *testing.T) {
 			c, _ := compose.Diff(t.Context(), whole.Tree, back.Tree)
 			t.Errorf("%s: another tree: %+v", to.Scheme, c.Root)
 		}
+	}
+}
+
+func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
+	host := registry(t)
+	n := func(last string) *graph.Node {
+		made := script(enginetest.Busybox(t), "head -c 9 /dev/urandom > /made; touch -d @7 /made /")
+		return script(made, "cp /made /copy; touch -d @7 /copy /; echo "+last)
+	}
+	var digests []string
+	for _, o := range []buildkit.Options{
+		{CacheTo: []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": host + "/cache:1"}}}},
+		{CacheFrom: []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": host + "/cache:1"}}}},
+	} {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		o.Addresses = []daemon.Address{{URL: d.Address}}
+		e := open(t, embedded.Options{}, o)
+		cached := 0
+		r, err := e.Resolve(t.Context(), n("done"), engine.SinkFunc(func(ev engine.Event) {
+			if s, ok := ev.(engine.StepEnded); ok && s.Cached {
+				cached++
+			}
+		}))
+		if err == nil {
+			r, err = r.Known(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(digests) > 0 && cached < 2 {
+			t.Errorf("%d steps were cached", cached)
+		}
+		digests = append(digests, r.Tree.Digest().String())
+		if _, err := e.ExportCache(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("the trees are %v", digests)
 	}
 }

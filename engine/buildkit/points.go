@@ -60,7 +60,6 @@ func mountPoints(ctx context.Context, x engine.RemoteProcess) (points, error) {
 func (p points) tidy(ctx context.Context, h *held) (*held, error) {
 	var gone []string
 	parents := tree.NewDraft(tree.Empty())
-	root := h.attr
 	err := h.at(ctx, func(r daemon.Ref) error {
 		if r.IsEmpty() {
 			return nil
@@ -79,14 +78,6 @@ func (p points) tidy(ctx context.Context, h *held) (*held, error) {
 				return err
 			}
 		}
-		if len(gone) == 0 {
-			return nil
-		}
-		s, err := r.Reference().StatFile(ctx, gateway.StatRequest{Path: "/"})
-		if err != nil {
-			return err
-		}
-		root = attrOf(s)
 		return nil
 	})
 	if err != nil || len(gone) == 0 {
@@ -104,7 +95,7 @@ func (p points) tidy(ctx context.Context, h *held) (*held, error) {
 		}
 		s = llb.Merge([]llb.State{s, over}, llb.WithCustomName("inlay: merge"))
 	}
-	return h.remote.hold(ctx, s, root)
+	return h.remote.hold(ctx, s, h.attr)
 }
 
 // isEmpty tells whether nothing but directories and empty files is at and below a

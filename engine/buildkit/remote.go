@@ -65,10 +65,12 @@ type Remote struct {
 	daemon *daemon.Daemon // nil before the first use, and after one is lost
 	next   int            // of order
 	holds  map[digest.Digest]*held
+	said   []*held // what the shim wrote of each process
+	tips   []*held // what processes left that no other process began with
 }
 
-// Engine is an address, or several with a comma between them, as --engine has it:
-// "buildkit://" and what buildctl knows a daemon by.
+// ParseEngine reads an address, or several with a comma between them, as --engine has it:
+// "buildkit://" and what buildctl knows a daemon by behind it.
 func ParseEngine(s string) ([]daemon.Address, error) {
 	rest, ok := strings.CutPrefix(s, "buildkit://")
 	if !ok {
@@ -99,6 +101,11 @@ func New(o Options, local engine.Local) (*Remote, error) {
 	}
 	r.uploads = newUploads(local)
 	return r, nil
+}
+
+// At gives what makes the remote of an engine: for the options of a client.
+func At(o Options) func(engine.Local) (engine.Remote, error) {
+	return func(l engine.Local) (engine.Remote, error) { return New(o, l) }
 }
 
 // ordered gives the addresses by their rank for a route: highest random weight, so

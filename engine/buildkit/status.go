@@ -25,7 +25,7 @@ type watch struct {
 	again  bool          // the vertex was complete before, in this session
 	ended  chan struct{} // the vertex is complete
 	once   sync.Once
-	cached bool // read after ended
+	cached bool // guarded by the mutex of watches
 }
 
 func newWatches() *watches {
@@ -59,23 +59,33 @@ func (w *watch) stop() {
 const late = 10 * time.Second
 
 // wasCached waits until it is told that the vertex is complete, and tells whether
-// its result was there. A daemon tells that once in a session.
-func (w *watch) wasCached(ctx context.Context) bool {
+// its result was there. A daemon tells that once in a session. Of a result that it
+// fetches from a cache it may tell first that it is complete and then that it was
+// there, so a process that seems to have said nothing, though it did, is doubted.
+func (w *watch) wasCached(ctx context.Context, doubtful bool) bool {
+	if !w.again {
+		select {
+		case <-w.ended:
+		case <-ctx.Done():
+		case <-time.After(late):
+		}
+	}
+	for wait := time.Millisecond; doubtful && !w.told() && wait < late/50; wait *= 2 {
+		time.Sleep(wait)
+	}
 	select {
 	case <-w.ended:
-		return w.cached
+		return w.told()
 	default:
+		return w.again // what is carried out again is told before there is a result
 	}
-	if w.again {
-		return true // what is carried out again is told before there is a result
-	}
-	select {
-	case <-w.ended:
-		return w.cached
-	case <-ctx.Done():
-	case <-time.After(late):
-	}
-	return false
+}
+
+// told tells whether it was told that the result was there.
+func (w *watch) told() bool {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	return w.cached
 }
 
 // status takes what a daemon tells.
@@ -95,10 +105,8 @@ func (w *watches) status(s *client.SolveStatus) {
 		}
 		w.done[v.Digest] = true
 		for one := range w.all[v.Digest] {
-			one.once.Do(func() {
-				one.cached = v.Cached
-				close(one.ended)
-			})
+			one.cached = one.cached || v.Cached
+			one.once.Do(func() { close(one.ended) })
 		}
 	}
 }

@@ -30,9 +30,7 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	if h.before == nil {
-		t = t.With(h.attr) // no snapshot has what its image says of the root
-	}
+	t = t.With(h.attr) // no snapshot has what its image says of the root
 	if err := h.index(ctx, "/", t); err != nil {
 		return tree.Tree{}, err
 	}

@@ -295,6 +295,9 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.R
 		for i, bytes := range brings {
 			if bytes < 0 {
 				batch[of[i]].elsewhere(at[i])
+				ns.mu.Lock()
+				list[of[i]].partly = true
+				ns.mu.Unlock()
 				continue
 			}
 			batch[of[i]].record.Written.Nodes += bytes
@@ -311,11 +314,6 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.R
 		return err
 	}
 	for i, bytes := range wrote {
-		if bytes < 0 {
-			ns.mu.Lock()
-			list[of[i]].partly = true
-			ns.mu.Unlock()
-		}
 		if bytes > 0 {
 			n := list[of[i]]
 			ns.mu.Lock()

@@ -3,8 +3,11 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/tree"
 	"os"
 	"os/signal"
 	"strings"
@@ -61,6 +64,9 @@ func Exec(spec, out string) error {
 		return err
 	}
 	exit.StdoutSize, exit.StderrSize = x.stdout.size, x.stderr.size
+	if exit.Root, err = rootAttr(); err != nil {
+		return err
+	}
 	return o.publish(exit, x.stdout, x.stderr)
 }
 
@@ -108,6 +114,12 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 		}
 	}
 	return env, secrets, nil
+}
+
+// rootAttr gives the attributes of the root.
+func rootAttr() (tree.Attr, error) {
+	t, _, err := capture.Directory(context.Background(), "/", hashing{}, capture.Options{Exclude: []string{"*"}})
+	return t.Attr(), err
 }
 
 // setAttrs gives directories what the process shall find.

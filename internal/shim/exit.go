@@ -1,8 +1,12 @@
 package shim
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // Files that [Exec] leaves. ExitFile comes last: where it is, the others are whole.
@@ -20,6 +24,10 @@ type Exit struct {
 
 	// Start is why the process did not start; nil if it did.
 	Start *Start
+
+	// Root is the attributes that the root was left with. Where what the process left
+	// goes through a layer of an image, nothing else tells.
+	Root tree.Attr
 
 	StdoutSize, StderrSize int64 // bytes in the files, secrets masked
 
@@ -65,11 +73,12 @@ type exitFile struct {
 	Version int
 	Exit
 	Start *startFile `json:",omitempty"`
+	Root  []byte     // as in a list of changes
 }
 
 // Encode gives the file for [DecodeExit].
 func (e Exit) Encode() ([]byte, error) {
-	f := exitFile{Version: Version, Exit: e}
+	f := exitFile{Version: Version, Exit: e, Root: appendAttr(nil, e.Root)}
 	if s := e.Start; s != nil {
 		f.Start = &startFile{s.Stage, s.Errno, []byte(s.Path), []byte(s.Detail)}
 	}
@@ -87,6 +96,10 @@ func DecodeExit(b []byte) (Exit, error) {
 	}
 	e := f.Exit
 	e.Start = nil
+	d := &changeReader{r: bufio.NewReader(bytes.NewReader(f.Root))}
+	if e.Root = d.attr(); d.err != nil {
+		return Exit{}, fmt.Errorf("malformed %s: %w", ExitFile, d.err)
+	}
 	if s := f.Start; s != nil {
 		e.Start = &Start{s.Stage, s.Errno, string(s.Path), string(s.Detail)}
 	}
