@@ -64,7 +64,8 @@ type Placement struct {
 	// that was changed before, it is what that was at first.
 	Replaced tree.Entry
 	// Gone is how many entries went with Replaced: 1, and those below a directory
-	// as it was then. For Clear it is those below alone.
+	// as it was then. For Clear it is those below alone. It is negative if they are not
+	// counted: see [tree.View].
 	Gone int64
 }
 

@@ -63,10 +63,15 @@ func (c *Counts) dirs(ctx context.Context, before, after tree.Tree) error {
 	return nil
 }
 
-// entries is how many entries something is: 1, and those below a directory.
+// entries is how many entries something is: 1, and those below a directory; negative
+// if that is not known.
 func entries(e tree.Entry) int64 {
-	if t, ok := e.(tree.Tree); ok {
-		return 1 + t.Count()
+	t, ok := e.(tree.Tree)
+	if !ok {
+		return 1
 	}
-	return 1
+	if n := t.Count(); n >= 0 {
+		return 1 + n
+	}
+	return -1
 }

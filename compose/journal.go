@@ -57,12 +57,12 @@ func (j *journal) lose(pl Placement) {
 	case pl.Entry.Kind() != pl.Replaced.Kind():
 		j.lost = append(j.lost, Replacement{Path: pl.To, Was: pl.Replaced.Kind(), Now: pl.Entry.Kind(), Entries: pl.Gone})
 	case isDirectory(pl.Replaced): // whole, and not merged
-		j.lost = append(j.lost, Replacement{Path: pl.To, Was: dir, Now: dir, Entries: pl.Gone - 1})
+		j.lost = append(j.lost, Replacement{Path: pl.To, Was: dir, Now: dir, Entries: max(pl.Gone-1, -1)})
 	}
 }
 
-// gone gives how many entries go with what a name of a directory stands for; none
-// when nobody wants to know.
+// gone gives how many entries go with what a name of a directory stands for: none
+// when nobody wants to know, a negative number when it is not known.
 func (j *journal) gone(ctx context.Context, dir *tree.Draft, name string, was tree.Entry) (int64, error) {
 	if was == nil || j.off {
 		return 0, nil
@@ -75,6 +75,9 @@ func (j *journal) gone(ctx context.Context, dir *tree.Draft, name string, was tr
 		return 0, err
 	}
 	n, err := sub.Count(ctx)
+	if n < 0 {
+		return n, err
+	}
 	return 1 + n, err
 }
 
@@ -95,11 +98,12 @@ func (j *journal) settle(ctx context.Context, t tree.Tree) (Result, error) {
 		}
 		if err == nil {
 			lost.Came = entries(e)
-			if lost.Was == lost.Now {
+			if lost.Was == lost.Now && lost.Came > 0 {
 				lost.Came--
 			}
 		}
-		if lost.Was == lost.Now && lost.Came >= lost.Entries {
+		counted := lost.Came >= 0 && lost.Entries >= 0
+		if lost.Was == lost.Now && counted && lost.Came >= lost.Entries {
 			continue
 		}
 		r.Replaced = append(r.Replaced, lost)

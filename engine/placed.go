@@ -47,9 +47,9 @@ type Placement struct {
 	To     string          // path in the result, free of symlinks
 	Hops   []tree.Hop      // the symlinks that led from Asked to To
 	Kind   tree.Kind       // of what was put, or emptied; 0 if something was taken away, and of a mount
-	Count  int64           // entries below what was put, or in what was merged
+	Count  int64           // entries below what was put, or in what was merged; negative if they were not counted
 	Was    tree.Kind       // of what stood there and is gone; 0 if nothing was
-	Gone   int64           // entries that went with it: itself, and those below a directory
+	Gone   int64           // entries that went with it: itself, and those below a directory; negative if they were not counted
 	Mount  graph.MountKind // of a mount
 }
 

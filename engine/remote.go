@@ -112,7 +112,7 @@ type RemoteMount struct {
 
 // RemoteExit is what a process left at a remote.
 type RemoteExit struct {
-	Held   *Held
+	Held   *Held // nil of one that did not start
 	Cached bool
 	Exit   ProcessExit
 	Stdout io.Reader // all that it wrote

@@ -314,10 +314,13 @@ func (d *Draft) Base() (t Tree, pristine bool) {
 	return d.base, len(d.names) == 0 && d.fill.Len() == 0
 }
 
-// Count gives how many entries are below the directory as it is now. It costs what
-// was edited.
+// Count gives how many entries are below the directory as it is now; it is negative
+// if that is not known: see [Tree.Count]. It costs what was edited.
 func (d *Draft) Count(ctx context.Context) (int64, error) {
 	n := d.base.Count()
+	if n < 0 || d.fill.Count() < 0 {
+		return unknown, nil
+	}
 	if d.fill.Len() > 0 {
 		n += d.fill.Count()
 		for c, err := range d.base.All(ctx) {
@@ -347,21 +350,26 @@ func (d *Draft) Count(ctx context.Context) (int64, error) {
 		switch {
 		case c.dir != nil:
 			below, err := c.dir.Count(ctx)
-			if err != nil {
-				return 0, err
+			if err != nil || below < 0 {
+				return below, err
 			}
 			n += 1 + below
 		case c.entry != nil:
-			n += entries(c.entry)
+			below := entries(c.entry)
+			if below < 0 {
+				return unknown, nil
+			}
+			n += below
 		}
 	}
 	return n, nil
 }
 
-// entries is how many entries something is: 1, and those below a directory.
+// entries is how many entries something is: 1, and those below a directory; unknown
+// if they are.
 func entries(e Entry) int64 {
 	if t, ok := e.(Tree); ok {
-		return 1 + t.Count()
+		return addCapped(1, t.Count())
 	}
 	return 1
 }

@@ -45,7 +45,7 @@ type list struct {
 	first string // the first name at or below it; "" while a whole directory is not loaded
 	level int
 	names int64 // names of the directory at or below it
-	count int64 // those, and all below the directories among them
+	count int64 // those, and all below the directories among them; unknown if there is a view
 	bytes int64 // sizes of all files at or below them
 
 	source Source // where the body is, when it is not loaded
@@ -89,8 +89,14 @@ func newList(b *body) *list {
 	return l
 }
 
+// unknown is the count of what is not counted: views.
+const unknown = -1
+
 // addCapped adds without overflow: a tree can claim sizes that no disk has.
 func addCapped(a, b int64) int64 {
+	if a < 0 || b < 0 {
+		return unknown
+	}
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
 	}

@@ -72,8 +72,8 @@ func (t Tree) Len() int64 {
 	return t.list.names
 }
 
-// Count gives the number of names in the directory and in all below it. It
-// costs nothing.
+// Count gives the number of names in the directory and in all below it; it is
+// negative if that is not known, because a [View] is among them. It costs nothing.
 func (t Tree) Count() int64 {
 	if t.list == nil {
 		return 0

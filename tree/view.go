@@ -21,10 +21,10 @@ type Lister interface {
 //
 // A view is for deciding what goes where: looking things up in it and composing it
 // with other trees is exact. What it does not know is how many entries it has
-// (it counts as one), hardlinks, and its true digest: [Tree.Digest] is a digest of
+// ([Tree.Len] gives one, [Tree.Count] less than none), hardlinks, and its true digest: [Tree.Digest] is a digest of
 // stand-ins. So it is never saved, and nobody is told its digest.
 func View(a Attr, standIn digest.Digest, l Lister) Tree {
-	v := &list{names: 1, count: 1, lister: l}
+	v := &list{names: 1, count: unknown, lister: l}
 	v.dig.Store(&standIn)
 	return Tree{attr: a, list: v}
 }

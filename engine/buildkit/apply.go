@@ -23,6 +23,9 @@ func (r *Remote) apply(ctx context.Context, b base, t tree.Tree) (llb.State, err
 	if err != nil {
 		return llb.State{}, err
 	}
+	if err := keeps(list); err != nil {
+		return llb.State{}, err
+	}
 	var buf bytes.Buffer
 	if err := list.Encode(&buf); err != nil {
 		return llb.State{}, err

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/solver/pb"
@@ -28,7 +30,14 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // Exec runs a process at a daemon. It ends well there however the process ends, so
 // that what it left is kept; how it ended is among what the shim wrote.
 func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteExit, error) {
-	run, err := r.process(ctx, x)
+	points, err := mountPoints(ctx, x.RemoteProcess)
+	if errors.As(err, new(syscall.Errno)) {
+		return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: err.Error()}}, nil
+	}
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	run, err := r.process(ctx, x, points)
 	if err != nil {
 		return engine.RemoteExit{}, err
 	}
@@ -45,12 +54,16 @@ type process struct {
 	remote *Remote
 	x      engine.RemoteExec
 	root   llb.State
-	points points
+	points *points
 	with   []llb.RunOption
 }
 
 // process makes the trees that it is to see, and says how it is run.
-func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, error) {
+func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (*process, error) {
+	rootAttr := x.Root.Tree.Attr()
+	if err := keepsAttr("/", rootAttr); err != nil {
+		return nil, err
+	}
 	root, how, err := r.lower(ctx, x.Root)
 	if err != nil {
 		return nil, err
@@ -60,20 +73,17 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	if err != nil {
 		return nil, err
 	}
-	p := &process{remote: r, x: x, root: root}
-	mounts, secrets, err := p.mounts(ctx)
+	p := &process{remote: r, x: x, root: root.Hostname(hostname), points: at}
+	roots := map[string]tree.Attr{}
+	mounts, secrets, err := p.mounts(ctx, roots)
 	if err != nil {
 		return nil, err
 	}
 	spec := shim.Spec{
-		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
+		Mounts: roots,
+		Args:   x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
-	rootAttr := x.Root.Tree.Attr()
-	spec.Root = &rootAttr
-	if p.points, err = mountPoints(ctx, x.RemoteProcess); err != nil {
-		return nil, err
-	}
-	spec.Times = p.points.times
+	spec.Root, spec.Times = &rootAttr, at.times
 	inputs := map[string][]byte{}
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -89,6 +99,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 		llb.Args([]string{program, "exec", specDir + "/spec", outDir}),
 		llb.AddMount(ours, ourImage, llb.Readonly),
 		llb.AddMount(specDir, files(inputs), llb.Readonly),
+		llb.AddMount("/etc/hostname", ourImage, llb.SourcePath("/"+hostnameFile), llb.Readonly),
 		llb.Dir("/"), llb.User("0:0"),
 		llb.WithCustomName(x.Call),
 	)
@@ -98,9 +109,13 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec) (*process, er
 	return p, nil
 }
 
-// mounts gives the mounts of a process, and the paths of those that are secrets.
-func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []string, err error) {
+// mounts gives the mounts of a process, and the paths of those that are secrets. It
+// notes which attributes the directories have that are trees' roots.
+func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out []llb.RunOption, secrets []string, err error) {
 	for _, m := range p.x.Mounts {
+		if !utf8.ValidString(m.Target) {
+			return nil, nil, fmt.Errorf("mount at %s: it leads to %q, which is no text, as a BuildKit daemon's mount points are", m.Mount.Target, m.Target)
+		}
 		switch m.Kind {
 		case graph.MountTree:
 			s, how, err := p.remote.lower(ctx, m.From)
@@ -111,7 +126,15 @@ func (p *process) mounts(ctx context.Context) (out []llb.RunOption, secrets []st
 			p.x.Lowered(how)
 			o := []llb.MountOption{llb.ForceNoOutput}
 			if m.Path != "/" {
+				if !utf8.ValidString(m.Path) {
+					return nil, nil, fmt.Errorf("mount at %s: %q is no text, which the paths of a BuildKit daemon's mounts are: mount a directory that leads there", m.Mount.Target, m.Path)
+				}
 				o = append(o, llb.SourcePath(m.Path))
+			} else {
+				roots[m.Target] = m.From.Tree.Attr()
+				if err := keepsAttr(m.Mount.Target, roots[m.Target]); err != nil {
+					return nil, nil, err
+				}
 			}
 			out = append(out, llb.AddMount(m.Target, s, o...))
 		case graph.MountCache:
@@ -201,6 +224,14 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		exit, root, err = p.exit(ctx, ref, w, live)
 		return d.Lost(err)
 	})
+	if err == nil && exit.Exit.NotStarted != "" {
+		return exit, nil // it left nothing
+	}
+	if err != nil && ctx.Err() == nil {
+		if detail, ok := p.remote.watches.notStarted(ctx, vertex); ok {
+			return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: detail}}, nil
+		}
+	}
 	if err == nil {
 		h.attr = root
 		h, err = p.points.tidy(ctx, h)

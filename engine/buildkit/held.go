@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -105,7 +106,7 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	}
 	refs, err := d.Solve(ctx, def)
 	if err != nil {
-		return daemon.Ref{}, err
+		return daemon.Ref{}, h.remote.watches.explained(ctx, err, def)
 	}
 	h.of, h.ref = d, refs[0]
 	return h.ref, nil
@@ -127,13 +128,20 @@ type lister struct {
 // List asks the daemon.
 func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
 	var list []*fstypes.Stat
+	var vague bool
 	err = l.held.at(ctx, func(r daemon.Ref) error {
 		if r.IsEmpty() {
 			return nil
 		}
 		list, err = r.Reference().ReadDir(ctx, gateway.ReadDirRequest{Path: l.path})
+		if err == nil {
+			vague, err = l.vague(ctx, r, list)
+		}
 		return err
 	})
+	if vague || isNoText(err) {
+		return l.surveyed(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list %s at the daemon: %w", l.path, err)
 	}
@@ -187,7 +195,9 @@ func attrOf(s *fstypes.Stat) tree.Attr {
 	if len(s.Xattrs) > 0 {
 		pairs := map[string]string{}
 		for name, value := range s.Xattrs {
-			pairs[name] = string(value)
+			if !strings.HasPrefix(name, "trusted.") { // the snapshotter's own: no process can set one
+				pairs[name] = string(value)
+			}
 		}
 		a.Xattrs = tree.NewXattrs(pairs)
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	godigest "github.com/opencontainers/go-digest"
@@ -50,7 +52,13 @@ func (r *Remote) baseOf(ctx context.Context, res engine.Result) (base, error) {
 		return base{state: h.state, tree: res.Held.Tree, held: h}, nil
 	}
 	if b := res.Base; b.Image != nil && len(b.Layers) > 0 {
-		return base{state: daemon.Image(godigest.Digest(b.Image.Digest.String())), tree: b.Tree}, nil
+		err := r.uploads.unpacks(ctx, b.Tree)
+		if err == nil {
+			return base{state: daemon.Image(godigest.Digest(b.Image.Digest.String())), tree: b.Tree}, nil
+		}
+		if !errors.Is(err, errUnwritable) {
+			return base{}, err
+		}
 	}
 	if res.Origin.Len() > 0 {
 		s, err := r.uploads.state(ctx, res.Origin)
@@ -92,15 +100,26 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 		l.link(group)
 	}
 	l.gather()
-	if r.options.Apply && l.odd == "" {
-		l.odd = "asked for"
+	more, err := l.examine(ctx)
+	if err != nil {
+		return llb.State{}, engine.Lowering{}, err
 	}
-	if l.odd == "" {
+	if r.options.Apply {
+		l.strange("asked for")
+	}
+	if l.odd == "" && !more {
 		s, how, err := l.merge(ctx)
 		if !errors.Is(err, errUnwritable) {
 			return s, how, err
 		}
 		l.odd = err.Error()
+	}
+	if res.Whole != nil && (more || l.views()) {
+		known, err := res.Known(ctx)
+		if err != nil {
+			return llb.State{}, engine.Lowering{}, err
+		}
+		return r.lower(ctx, known)
 	}
 	s, err := r.apply(ctx, b, res.Tree)
 	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
@@ -124,6 +143,57 @@ type piece struct {
 	from place
 	to   string
 	attr tree.Attr // of a file, as it is to be
+	dir  tree.Tree // of a directory
+	view bool      // not all is known of it
+}
+
+// piece takes up a piece, which a file operation is to copy.
+func (l *lowering) piece(p piece) {
+	if f := p.from.attr; p.changes() {
+		switch a := p.attr; {
+		case f.Xattrs != a.Xattrs, a.Mode != f.Mode && (a.Mode|f.Mode)&0o7000 != 0:
+			l.strange("%s has other attributes than the file of the daemon that it is", p.to)
+		case a.ModTime != f.ModTime && !copyTime(a.ModTime):
+			l.strange("%s was modified at a time that no copy sets", p.to)
+		}
+	}
+	for _, name := range []string{p.from.path, p.to} {
+		if !utf8.ValidString(name) {
+			l.strange("%q is no text, which names are for a daemon", name)
+		}
+	}
+	l.pieces[p.from.held] = append(l.pieces[p.from.held], p)
+}
+
+// copyTime tells whether a file operation can set a time: nanoseconds of 64 bits, of
+// which -1 means something else.
+func copyTime(t tree.Time) bool {
+	return t.Sec > math.MinInt64/1_000_000_000 && t.Sec < math.MaxInt64/1_000_000_000 && t != tree.Time{Sec: -1, Nsec: 999_999_999}
+}
+
+// remove takes up what goes away.
+func (l *lowering) remove(at string) {
+	if !utf8.ValidString(at) {
+		l.strange("%q is no text, which names are for a daemon", at)
+	}
+	l.removed = append(l.removed, at)
+}
+
+// views tells whether not all is known of what comes from elsewhere at the daemon: a
+// process that puts it file by file has to be told which are one.
+func (l *lowering) views() bool {
+	n := 0
+	for _, list := range l.pieces {
+		for _, p := range list {
+			if p.view {
+				n++
+			}
+			if p.view && !p.from.file {
+				return true
+			}
+		}
+	}
+	return n > 1
 }
 
 func (l *lowering) strange(format string, args ...any) {
@@ -142,7 +212,7 @@ func (l *lowering) directory(ctx context.Context, p string, c *tree.DirChange, t
 		at := path.Join(p, name)
 		switch change := change.(type) {
 		case tree.Remove:
-			l.removed = append(l.removed, at)
+			l.remove(at)
 		case tree.Put:
 			if err := l.clear(ctx, at, change.Entry); err != nil {
 				return err
@@ -169,45 +239,36 @@ func (l *lowering) directory(ctx context.Context, p string, c *tree.DirChange, t
 	return nil
 }
 
-// clear has something taken away first that a directory takes the place of: a merge
-// leaves sockets and block devices in its way.
+// clear has something taken away first that something of another kind takes the place
+// of: a merge takes some kinds for others (diffapply_linux.go, applyDelete).
 func (l *lowering) clear(ctx context.Context, at string, e tree.Entry) error {
-	if e.Kind() != tree.KindDirectory || l.base.empty {
+	if l.base.empty {
 		return nil
 	}
 	r, err := tree.Resolve(ctx, l.base.tree, at, tree.FollowParents)
 	if err != nil {
 		return err
 	}
-	if r.Entry != nil && r.Entry.Kind() != tree.KindDirectory {
-		l.removed = append(l.removed, at)
+	if r.Entry != nil && r.Entry.Kind() != e.Kind() {
+		l.remove(at)
 	}
 	return nil
 }
 
 // put takes up an entry that stands at a path.
 func (l *lowering) put(ctx context.Context, at string, e tree.Entry, d *tree.Draft) error {
-	name := path.Base(at)
-	if strings.HasPrefix(name, ".wh.") {
-		l.strange("%s has a name that stands for something else in a layer", at)
-	}
 	switch e := e.(type) {
 	case tree.Tree:
 		return l.putTree(ctx, at, e, d)
 	case tree.File:
 		l.files++
 		if from, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
-			if from.attr.Xattrs != e.Attributes.Xattrs || e.Attributes.Mode != from.attr.Mode && (e.Attributes.Mode|from.attr.Mode)&0o7000 != 0 {
-				l.strange("%s has other attributes than the file of the daemon that it is", at)
-			}
-			l.pieces[from.held] = append(l.pieces[from.held], piece{from: from, to: at, attr: e.Attributes})
+			l.piece(piece{from: from, to: at, attr: e.Attributes, view: e.Content == from.held.standIn(from.path)})
 			return nil
 		}
-	case tree.Socket:
-		l.strange("%s is a socket", at)
 	}
 	l.uploaded[at] = true
-	d.Put(name, e)
+	d.Put(path.Base(at), e)
 	return nil
 }
 
@@ -216,7 +277,8 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 	if held {
 		l.dirs++
 		d.MakeDir(path.Base(at), t.Attr())
-		l.pieces[from.held] = append(l.pieces[from.held], piece{from: from, to: at})
+		_, view := t.StandIn()
+		l.piece(piece{from: from, to: at, dir: t, view: view})
 		return nil
 	}
 	here, err := l.isHere(ctx, t)
@@ -248,15 +310,11 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 	return err
 }
 
-// isHere tells whether a daemon holds nothing of a tree, so that it goes up whole,
-// and notes what is strange in it.
+// isHere tells whether a daemon holds nothing of a tree, so that it goes up whole.
 func (l *lowering) isHere(ctx context.Context, t tree.Tree) (bool, error) {
 	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
 		if err != nil {
 			return false, err
-		}
-		if strings.HasPrefix(path.Base(it.Path), ".wh.") {
-			l.strange("%s has a name that stands for something else in a layer", it.Path)
 		}
 		switch e := it.Entry.(type) {
 		case tree.Tree:
@@ -267,8 +325,6 @@ func (l *lowering) isHere(ctx context.Context, t tree.Tree) (bool, error) {
 			if _, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
 				return false, nil
 			}
-		case tree.Socket:
-			l.strange("%s is a socket", it.Path)
 		}
 	}
 	return true, nil

@@ -2,88 +2,147 @@ package buildkit
 
 import (
 	"context"
-	"os"
+	"errors"
+	"fmt"
 	"path"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/moby/buildkit/client/llb"
-	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	fstypes "github.com/tonistiigi/fsutil/types"
 
 	"github.com/inlaybuild/inlay/engine"
-	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// points is what a daemon makes in a tree so that something can be mounted there.
-// It takes the last name of each away again, if that is empty, but not what leads
-// there, nor what runc itself mounts at; and the directories that all of it is in
-// are changed by that.
+// points is what is made in a tree so that something can be mounted there. The
+// daemon takes the last name of each away again, if that is empty, but not what
+// leads there, nor what runc itself mounts at; and the directories that all of it
+// is in are changed by that.
 type points struct {
 	times map[string]tree.Time // of directories that are there, in which points are made
-	made  []string             // the first name of each that is not there
+	made  []string             // names that are not there, parents before what is in them
+	taken []string             // places that are covered by a mount
 }
 
-// usual is where something is mounted in every container.
-var usual = []string{"/etc/hosts", "/etc/resolv.conf", "/proc", "/sys", "/dev", ours}
+// usual is where something is mounted in every container, in order.
+var usual = []string{"/proc", "/dev", "/sys", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 
-// mountPoints finds the mount points that the daemon makes for a process.
-func mountPoints(ctx context.Context, x engine.RemoteProcess) (points, error) {
+// mountPoints finds the mount points that are made for a process. An error is that
+// of a process that cannot be started, as this machine would give it.
+func mountPoints(ctx context.Context, x engine.RemoteProcess) (*points, error) {
+	p := &points{times: map[string]tree.Time{}}
 	all := usual
 	for _, m := range x.Mounts {
 		all = append(all[:len(all):len(all)], m.Target)
 	}
-	p := points{times: map[string]tree.Time{}}
-	for _, at := range all {
-		r, err := tree.Resolve(ctx, x.Root.Tree, at, tree.FollowAll)
-		if err != nil || r.Entry != nil {
-			continue // if it matters, the process is not started, and that says why
+	for _, at := range append(all[:len(all):len(all)], ours) {
+		if err := p.add(ctx, x.Root.Tree, at); err != nil {
+			return nil, fmt.Errorf("mount point %s: %w", at, err)
 		}
-		dir, err := tree.Resolve(ctx, x.Root.Tree, r.Nearest, tree.FollowNone)
-		if err != nil {
-			return p, err
-		}
-		if dir.Entry == nil {
-			continue
-		}
-		if r.Nearest != "/" {
-			p.times[r.Nearest] = dir.Entry.Attr().ModTime
-		}
-		rest := strings.TrimPrefix(strings.TrimPrefix(r.Path, r.Nearest), "/")
-		first, _, _ := strings.Cut(rest, "/")
-		p.made = append(p.made, path.Join(r.Nearest, first))
 	}
 	return p, nil
 }
 
-// tidy takes away of what a process left what the daemon made and left there.
-func (p points) tidy(ctx context.Context, h *held) (*held, error) {
-	var gone []string
-	parents := tree.NewDraft(tree.Empty())
-	err := h.at(ctx, func(r daemon.Ref) error {
-		if r.IsEmpty() {
-			return nil
+// add adds a mount point.
+func (p *points) add(ctx context.Context, t tree.Tree, at string) error {
+	place, err := p.resolve(ctx, t, at)
+	if err != nil || p.covered(place) {
+		return err
+	}
+	p.taken = append(p.taken, place)
+	for above := "/"; above != place; {
+		rest := strings.TrimPrefix(strings.TrimPrefix(place, above), "/")
+		name, _, _ := strings.Cut(rest, "/")
+		next := path.Join(above, name)
+		e, err := look(ctx, t, next)
+		if err != nil {
+			return err
 		}
-		gone = nil
-		for _, at := range p.made {
-			empty, err := isEmpty(ctx, r, at)
-			if err != nil {
+		if e == nil && !slices.Contains(p.made, next) {
+			p.made = append(p.made, next)
+			if dir, err := look(ctx, t, above); err != nil {
 				return err
-			}
-			if !empty {
-				continue
-			}
-			gone = append(gone, at)
-			if err := keepParents(ctx, r, path.Dir(at), parents); err != nil {
-				return err
+			} else if dir != nil && above != "/" {
+				p.times[above] = dir.Attr().ModTime
 			}
 		}
-		return nil
+		above = next
+	}
+	return nil
+}
+
+// covered tells whether a place is one that something is mounted at, or below.
+func (p *points) covered(place string) bool {
+	return slices.ContainsFunc(p.taken, func(mount string) bool {
+		return place == mount || strings.HasPrefix(place, mount+"/")
 	})
-	if err != nil || len(gone) == 0 {
-		return h, err
+}
+
+// resolve gives the place that a path leads to, without symlinks, as mounts are made
+// (package runtime, stubs.go): what does not exist is taken as it is.
+func (p *points) resolve(ctx context.Context, t tree.Tree, name string) (string, error) {
+	todo := strings.Split(name, "/")
+	at := "/"
+	for links := 0; len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		next := path.Join(at, part) // ".." of the root is the root
+		if part == "" || part == "." || part == ".." || p.covered(next) {
+			at = next
+			continue
+		}
+		e, err := look(ctx, t, next)
+		if err != nil {
+			return "", err
+		}
+		link, ok := e.(tree.Symlink)
+		if !ok {
+			at = next
+			continue
+		}
+		if links++; links > tree.MaxLinks {
+			return "", syscall.ELOOP
+		}
+		if strings.HasPrefix(link.Target, "/") {
+			at = "/"
+		}
+		todo = append(strings.Split(link.Target, "/"), todo...)
+	}
+	return at, nil
+}
+
+// look gives what stands at a path without symlinks; nil if nothing does.
+func look(ctx context.Context, t tree.Tree, p string) (tree.Entry, error) {
+	e, err := t.Lookup(ctx, p)
+	switch {
+	case errors.Is(err, tree.ErrNotDirectory):
+		return nil, syscall.ENOTDIR
+	case tree.IsNotExist(err):
+		return nil, nil
+	}
+	return e, err
+}
+
+// tidy takes away of what a process left what was made for its mounts and is as it
+// was made.
+func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
+	a := h.attr
+	t := h.view()
+	gone, err := p.left(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if len(gone) == 0 {
+		return h, nil
 	}
 	s := h.state.File(removal(gone), llb.WithCustomName("inlay: remove mount points"))
+	parents := tree.NewDraft(tree.Empty())
+	for _, at := range gone {
+		if err := keepParents(ctx, t, path.Dir(at), parents); err != nil {
+			return nil, err
+		}
+	}
 	up, err := parents.Tree(ctx)
 	if err != nil {
 		return nil, err
@@ -95,59 +154,65 @@ func (p points) tidy(ctx context.Context, h *held) (*held, error) {
 		}
 		s = llb.Merge([]llb.State{s, over}, llb.WithCustomName("inlay: merge"))
 	}
-	return h.remote.hold(ctx, s, h.attr)
+	return h.remote.hold(ctx, s, a)
 }
 
-// isEmpty tells whether nothing but directories and empty files is at and below a
-// path, and whether there is something.
-func isEmpty(ctx context.Context, r daemon.Ref, at string) (bool, error) {
-	list, err := r.Reference().ReadDir(ctx, gateway.ReadDirRequest{Path: path.Dir(at)})
-	if err != nil {
-		return false, err
-	}
-	for _, s := range list {
-		if s.Path == path.Base(at) {
-			return holdsNothing(ctx, r, at, s)
+// left gives the mount points that are still there as they were made, but for those
+// in others.
+func (p *points) left(ctx context.Context, t tree.Tree) ([]string, error) {
+	gone := map[string]bool{}
+	for _, at := range slices.Backward(p.made) { // from below
+		e, err := look(ctx, t, at)
+		if errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if e == nil || e.Attr().UID != 0 || e.Attr().GID != 0 {
+			continue
+		}
+		switch e := e.(type) {
+		case tree.File:
+			gone[at] = e.Size == 0
+		case tree.Tree:
+			only := e.Attr().Mode == 0o755
+			for c, err := range e.All(ctx) {
+				if err != nil {
+					return nil, err
+				}
+				only = only && gone[path.Join(at, c.Name)]
+			}
+			gone[at] = only
 		}
 	}
-	return false, nil
-}
-
-func holdsNothing(ctx context.Context, r daemon.Ref, at string, s *fstypes.Stat) (bool, error) {
-	switch os.FileMode(s.Mode) & os.ModeType {
-	case 0:
-		return s.Size == 0, nil
-	case os.ModeDir:
-	default:
-		return false, nil
-	}
-	list, err := r.Reference().ReadDir(ctx, gateway.ReadDirRequest{Path: at})
-	for _, s := range list {
-		if empty, err := holdsNothing(ctx, r, path.Join(at, s.Path), s); err != nil || !empty {
-			return false, err
+	var out []string
+	for _, at := range p.made {
+		if gone[at] && !gone[path.Dir(at)] {
+			out = append(out, at)
 		}
 	}
-	return true, err
+	return out, nil
 }
 
 // keepParents adds the directories that lead to a path with their attributes.
-func keepParents(ctx context.Context, r daemon.Ref, p string, d *tree.Draft) error {
+func keepParents(ctx context.Context, t tree.Tree, p string, d *tree.Draft) error {
 	at := "/"
 	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
 		if name == "" {
 			return nil
 		}
 		at = path.Join(at, name)
+		e, err := t.Lookup(ctx, at)
+		if err != nil {
+			return err
+		}
 		sub, ok, err := d.Dir(ctx, name)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			s, err := r.Reference().StatFile(ctx, gateway.StatRequest{Path: at})
-			if err != nil {
-				return err
-			}
-			sub = d.MakeDir(name, attrOf(s))
+			sub = d.MakeDir(name, e.Attr())
 		}
 		d = sub
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/moby/buildkit/client/llb"
@@ -22,6 +23,12 @@ const (
 	specDir = ours + "/spec"
 	outDir  = ours + "/out"
 	inDir   = ours + "/in"
+)
+
+// What processes are told of where they run, as everywhere.
+const (
+	hostname     = "inlay"
+	hostnameFile = "hostname" // of the image of the program
 )
 
 // shim gives the image of the program for the daemon's architecture.
@@ -64,11 +71,11 @@ type shims struct {
 }
 
 func (r *Remote) findShim(ctx context.Context, arch string) (tree.Tree, error) {
-	name, err := shim.Find(arch)
+	file, err := shim.Find(arch)
 	if err != nil {
 		return tree.Tree{}, fmt.Errorf("the program that runs at a daemon of linux/%s: %w", arch, err)
 	}
-	f, err := os.Open(name)
+	f, err := os.Open(file)
 	if err != nil {
 		return tree.Tree{}, err
 	}
@@ -79,6 +86,11 @@ func (r *Remote) findShim(ctx context.Context, arch string) (tree.Tree, error) {
 	}
 	d := tree.NewDraft(tree.Empty())
 	d.Put(shim.Program, tree.File{Attributes: tree.Attr{Mode: 0o755}, Size: size, Content: content})
+	name, nameSize, err := r.local.Keep(ctx, strings.NewReader(hostname+"\n"))
+	if err != nil {
+		return tree.Tree{}, err
+	}
+	d.Put(hostnameFile, tree.File{Attributes: tree.Attr{Mode: 0o644}, Size: nameSize, Content: name})
 	for _, dir := range []string{specDir, outDir, inDir} {
 		d.MakeDir(path.Base(dir), tree.Attr{Mode: 0o700})
 	}

@@ -2,11 +2,18 @@ package buildkit
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/errdefs"
 	godigest "github.com/opencontainers/go-digest"
+
+	"github.com/inlaybuild/inlay/internal/shim"
 )
 
 // watches is who wants to know what goes on at a daemon.
@@ -14,6 +21,13 @@ type watches struct {
 	mu   sync.Mutex
 	all  map[godigest.Digest]map[*watch]bool
 	done map[godigest.Digest]bool // vertices that were complete in this session
+	said map[godigest.Digest]*said
+}
+
+// said is the end of what a vertex says that is not complete, or failed.
+type said struct {
+	text   []byte
+	failed string // why; "" before it is complete
 }
 
 // watch receives what goes on with one vertex.
@@ -29,7 +43,7 @@ type watch struct {
 }
 
 func newWatches() *watches {
-	return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}}
+	return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}, said: map[godigest.Digest]*said{}}
 }
 
 // watch watches a vertex until stop.
@@ -93,6 +107,7 @@ func (w *watches) status(s *client.SolveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, l := range s.Logs {
+		w.hear(l)
 		for one := range w.all[l.Vertex] {
 			if one.output != nil {
 				one.output(l.Stream == 2, l.Data)
@@ -104,9 +119,83 @@ func (w *watches) status(s *client.SolveStatus) {
 			continue
 		}
 		w.done[v.Digest] = true
+		if v.Error == "" {
+			delete(w.said, v.Digest)
+		} else {
+			w.at(v.Digest).failed = v.Error
+		}
 		for one := range w.all[v.Digest] {
 			one.cached = one.cached || v.Cached
 			one.once.Do(func() { close(one.ended) })
 		}
 	}
+}
+
+// at gives what a vertex says; mu is held.
+func (w *watches) at(vertex godigest.Digest) *said {
+	if w.said[vertex] == nil {
+		w.said[vertex] = &said{}
+	}
+	return w.said[vertex]
+}
+
+// hear keeps the end of what a vertex says; mu is held.
+func (w *watches) hear(l *client.VertexLog) {
+	const most = 4 << 10
+	said := w.at(l.Vertex)
+	said.text = append(said.text, l.Data...)
+	said.text = said.text[max(0, len(said.text)-most):]
+}
+
+// failure gives what one of the vertices said that failed, and why it did. A daemon
+// may tell that later than that there is no result.
+func (w *watches) failure(ctx context.Context, vertices ...godigest.Digest) (text, why string) {
+	for range 50 {
+		w.mu.Lock()
+		for _, v := range vertices {
+			if said := w.said[v]; said != nil && said.failed != "" {
+				text, why = strings.TrimSpace(string(said.text)), said.failed
+			}
+		}
+		w.mu.Unlock()
+		if why != "" || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return text, why
+}
+
+// explained gives the error of making what a definition says in the words of what
+// failed. Some errors of daemons are about their own books alone.
+func (w *watches) explained(ctx context.Context, err error, def *llb.Definition) error {
+	var at *errdefs.VertexError
+	lost := strings.Contains(err.Error(), "already released")
+	var all []godigest.Digest
+	switch {
+	case errors.As(err, &at):
+		all = []godigest.Digest{godigest.Digest(at.Digest)}
+	case lost:
+		for _, op := range def.Def {
+			all = append(all, godigest.FromBytes(op))
+		}
+	default:
+		return err
+	}
+	text, why := w.failure(ctx, all...)
+	if lost && why != "" {
+		err = fmt.Errorf("%s (%w)", why, err)
+	}
+	if text == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", strings.TrimPrefix(text, shim.Program+": "), err)
+}
+
+// notStarted gives why the container of a vertex that failed could not be started,
+// in runc's words; ok is false if it was.
+func (w *watches) notStarted(ctx context.Context, vertex godigest.Digest) (detail string, ok bool) {
+	text, _ := w.failure(ctx, vertex)
+	_, detail, ok = strings.Cut(text, "runc run failed: ")
+	return detail, ok
 }

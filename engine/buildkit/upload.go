@@ -35,6 +35,7 @@ type uploads struct {
 	bodies map[godigest.Digest][]byte    // manifests and configs
 	layers map[godigest.Digest]*uploaded // by the digest of the tar
 	trees  map[digest.Digest]llb.State
+	bases  map[digest.Digest]error // what [unpacks] says of images' trees
 }
 
 // uploaded is the layer of a tree.
@@ -49,7 +50,7 @@ type uploaded struct {
 func newUploads(local engine.Local) *uploads {
 	return &uploads{
 		local: local, bodies: map[godigest.Digest][]byte{}, layers: map[godigest.Digest]*uploaded{},
-		trees: map[digest.Digest]llb.State{},
+		trees: map[digest.Digest]llb.State{}, bases: map[digest.Digest]error{},
 	}
 }
 
@@ -61,9 +62,6 @@ func (u *uploads) close() {
 		up.stop()
 	}
 }
-
-// errUnwritable is the error of a tree that a layer cannot hold.
-var errUnwritable = errors.New("a layer cannot hold it")
 
 // state gives a tree of which all contents are here as a state. All of it is read
 // once, for the digest of its layer.
@@ -92,6 +90,24 @@ func (u *uploads) state(ctx context.Context, t tree.Tree) (llb.State, error) {
 	return s, nil
 }
 
+// unpacks tells why daemons that unpack the layers of an image do not get its tree.
+func (u *uploads) unpacks(ctx context.Context, t tree.Tree) error {
+	key := t.Digest()
+	u.mu.Lock()
+	why, ok := u.bases[key]
+	u.mu.Unlock()
+	if ok {
+		return why
+	}
+	why = unpacks(ctx, t)
+	if why == nil || errors.Is(why, errUnwritable) {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.bases[key] = why
+	}
+	return why
+}
+
 // layer finds the digest and the size of the layer of a tree.
 func (u *uploads) layer(ctx context.Context, key digest.Digest, up *uploaded) (godigest.Digest, error) {
 	b, err := u.local.Recall(ctx, key)
@@ -106,13 +122,12 @@ func (u *uploads) layer(ctx context.Context, key digest.Digest, up *uploaded) (g
 			return godigest.Digest(d.String()), nil
 		}
 	}
-	h := digest.NewHasher()
-	written, err := up.write(ctx, u.local, h)
-	if err != nil {
+	if err := unpacks(ctx, up.tree); err != nil {
 		return "", err
 	}
-	if len(written.Sockets) > 0 {
-		return "", fmt.Errorf("%w: the socket %s", errUnwritable, written.Sockets[0])
+	h := digest.NewHasher()
+	if _, err := up.write(ctx, u.local, h); err != nil {
+		return "", err
 	}
 	up.size = h.Size()
 	d := h.Digest().String()

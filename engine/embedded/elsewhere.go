@@ -156,6 +156,7 @@ func (r *run) fitting(ctx context.Context, n *graph.Node, in []engine.Result) ([
 		if slices.ContainsFunc(in, func(r engine.Result) bool { return r.Changes != nil }) {
 			return known(ctx, in)
 		}
+	case graph.NewFile, graph.NewDirectory, graph.Symlink:
 	default:
 		return in, nil
 	}
@@ -299,8 +300,10 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 // came gives what became of a process that the remote ran.
 func (x *exec) came(ctx context.Context, p runtime.Process, exit engine.RemoteExit, out *outputs, sv *saving) (engine.Result, error) {
 	res := x.in[0]
-	res.Tree, res.Held, res.Whole = exit.Held.Tree, exit.Held, nil
-	res.Origin = res.Tree
+	if exit.Held != nil {
+		res.Tree, res.Held, res.Whole = exit.Held.Tree, exit.Held, nil
+		res.Origin = res.Tree
+	}
 	code := runtime.Exit{Code: exit.Exit.Code, OOM: exit.Exit.OOM}
 	var start error
 	if text := exit.Exit.NotStarted; text != "" {

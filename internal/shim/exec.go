@@ -134,6 +134,15 @@ func (s Spec) setAttrs() error {
 			return changeError("set attributes", "/", err)
 		}
 	}
+	for p, a := range s.Mounts {
+		dir, name, err := d.parent(p)
+		if err == nil {
+			err = newAttrs().setDir(dir, name, a)
+		}
+		if err != nil {
+			return changeError("set attributes", p, err)
+		}
+	}
 	for p, t := range s.Times {
 		dir, name, err := d.parent(p)
 		if err == nil {

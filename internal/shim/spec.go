@@ -28,6 +28,9 @@ type Spec struct {
 	// Root is what the root's attributes are before the process starts; nil leaves
 	// them. A daemon gives a fresh mount others than the tree below it has.
 	Root *tree.Attr
+	// Mounts is what the attributes of directories are that are mounts, by path, for the
+	// same reason.
+	Mounts map[string]tree.Attr
 	// Times is when other directories were modified, by their paths, as the process
 	// finds them: a daemon that makes mount points in them changes that. Paths are
 	// rooted and clean, and go through no symlink.
@@ -56,9 +59,16 @@ type specFile struct {
 	User        User
 	Stdin       []byte   `json:",omitempty"`
 	Root        []byte   `json:",omitempty"` // as in a list of changes
+	Mounts      []attrOf `json:",omitempty"`
 	Times       []timeOf `json:",omitempty"`
 	SecretEnv   [][]byte `json:",omitempty"`
 	SecretFiles [][]byte `json:",omitempty"`
+}
+
+// attrOf is the attributes of a directory.
+type attrOf struct {
+	Path []byte
+	Attr []byte // as in a list of changes
 }
 
 // timeOf is when a directory was modified.
@@ -81,8 +91,12 @@ func (s Spec) Encode() ([]byte, error) {
 	for _, p := range slices.Sorted(maps.Keys(s.Times)) {
 		times = append(times, timeOf{[]byte(p), s.Times[p].Sec, s.Times[p].Nsec})
 	}
+	var mounts []attrOf
+	for _, p := range slices.Sorted(maps.Keys(s.Mounts)) {
+		mounts = append(mounts, attrOf{[]byte(p), appendAttr(nil, s.Mounts[p])})
+	}
 	return json.Marshal(specFile{
-		Root: root, Times: times, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
+		Root: root, Mounts: mounts, Times: times, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
 		Stdin: []byte(s.Stdin), SecretEnv: list[[]byte](s.SecretEnv), SecretFiles: list[[]byte](s.SecretFiles),
 	})
 }
@@ -106,15 +120,31 @@ func DecodeSpec(b []byte) (Spec, error) {
 		}
 		s.Times[string(t.Path)] = tree.Time{Sec: t.Sec, Nsec: t.Nsec}
 	}
+	for _, m := range f.Mounts {
+		a, err := decodeAttr(m.Attr)
+		if err != nil {
+			return s, err
+		}
+		if s.Mounts == nil {
+			s.Mounts = map[string]tree.Attr{}
+		}
+		s.Mounts[string(m.Path)] = a
+	}
 	if f.Root != nil {
-		d := &changeReader{r: bufio.NewReader(bytes.NewReader(f.Root))}
-		a := d.attr()
-		if d.err != nil {
-			return s, d.err
+		a, err := decodeAttr(f.Root)
+		if err != nil {
+			return s, err
 		}
 		s.Root = &a
 	}
 	return s, s.check()
+}
+
+// decodeAttr reads attributes as a list of changes has them.
+func decodeAttr(b []byte) (tree.Attr, error) {
+	d := &changeReader{r: bufio.NewReader(bytes.NewReader(b))}
+	a := d.attr()
+	return a, d.err
 }
 
 func checkVersion(v int) error {
@@ -168,6 +198,14 @@ func (s Spec) check() error {
 			return err
 		}
 		if err := checkAttr(p, tree.Attr{ModTime: t}); err != nil {
+			return err
+		}
+	}
+	for p, a := range s.Mounts {
+		if err := checkPath(p); err != nil {
+			return err
+		}
+		if err := checkAttr(p, a); err != nil {
 			return err
 		}
 	}

@@ -12,11 +12,12 @@ import (
 // Limits say what generated listings do not have, for peers that cannot have
 // it. The zero Limits allow all that a tree can hold.
 type Limits struct {
-	Disk     bool // what no file system of Linux has: symlinks to nothing
-	NoXattrs bool
-	NoOdd    bool // names and targets that are no printable ASCII, or longer than 100 bytes
-	NoNodes  bool // devices, sockets
-	NoWhite  bool // names that layers cannot hold: .wh.
+	Disk      bool // what no file system of Linux has: symlinks to nothing
+	NoXattrs  bool
+	NoTrusted bool // extended attributes that need an administrator of the machine: trusted.
+	NoOdd     bool // names and targets that are no printable ASCII, or longer than 100 bytes
+	NoNodes   bool // devices, sockets
+	NoWhite   bool // names that layers cannot hold: .wh.
 }
 
 // Names are few, so that trees overlap.
@@ -108,7 +109,7 @@ func (g *generator) attr(k tree.Kind) tree.Attr {
 	switch x := g.n(6); {
 	case x == 4 && (k == tree.KindFile || k == tree.KindDirectory):
 		a.Xattrs = tree.NewXattrs(map[string]string{"user.k": "v", "user.l": "\x00\xff"})
-	case x == 5:
+	case x == 5 && !g.limits.NoTrusted:
 		a.Xattrs = tree.NewXattrs(map[string]string{"trusted.k": pick(g.Source, []string{"v", "w", ""})})
 	}
 	return a

@@ -46,8 +46,11 @@ func Number(n int64) string {
 
 // Entries writes a number of entries: "1 entry", "6,768 entries".
 func Entries(n int64) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 entry"
+	case n < 0: // nobody has counted them
+		return "entries"
 	}
 	return Number(n) + " entries"
 }

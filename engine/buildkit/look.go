@@ -1,0 +1,104 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/shim"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// examine sees whether file operations copy the pieces as they are. They copy names
+// of one inode as such within one copy, if it is a file, and make other things of
+// sockets and block devices (fsutil, copyDevice). Of a piece that is known that is
+// seen here; of a view a process at the daemon looks, and more is true if all of the
+// tree has to be known.
+func (l *lowering) examine(ctx context.Context) (more bool, err error) {
+	for h, list := range l.pieces {
+		var hidden []string
+		for _, p := range list {
+			switch {
+			case p.view:
+				hidden = append(hidden, p.from.path)
+			case !p.from.file:
+				if err := l.known(ctx, p); err != nil {
+					return false, err
+				}
+			}
+		}
+		if len(list) > 1 && len(hidden) < len(list) {
+			t, err := h.whole(ctx)
+			if err != nil {
+				return false, err
+			}
+			if groups, err := t.Links(ctx); err != nil {
+				return false, err
+			} else if len(groups) > 0 {
+				l.strange("among what is copied may be names of one file")
+			}
+		}
+		if l.odd != "" || len(hidden) == 0 || len(list) == 1 && list[0].from.file {
+			continue // one file is copied by its name
+		}
+		odd, err := h.look(ctx, hidden)
+		if err != nil {
+			return false, err
+		}
+		if odd.Node != "" || odd.Linked != "" && len(list) > 1 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// known sees what of a directory is not copied as it is.
+func (l *lowering) known(ctx context.Context, p piece) error {
+	for it, err := range tree.Walk(ctx, p.dir, tree.WalkOptions{}) {
+		if err != nil {
+			return err
+		}
+		d, isDevice := it.Entry.(tree.Device)
+		kind := it.Entry.Kind()
+		if kind == tree.KindSocket || isDevice && d.Block || it.Link != nil && kind != tree.KindFile {
+			l.strange("%s%s is a %s, which no copy makes", p.to, it.Path, kind)
+		}
+	}
+	return nil
+}
+
+// look asks what is odd at and below paths of what is held.
+func (h *held) look(ctx context.Context, paths []string) (odd shim.Odd, err error) {
+	slices.Sort(paths)
+	list, err := shim.EncodePaths(paths)
+	if err != nil {
+		return odd, err
+	}
+	program, err := h.remote.shim(ctx)
+	if err != nil {
+		return odd, err
+	}
+	run := program.Run(
+		llb.Args([]string{"/" + shim.Program, "look", "/in", "/spec/paths", "/out"}), llb.Dir("/"), llb.ReadonlyRootFS(),
+		llb.AddMount("/in", h.state, llb.Readonly), llb.AddMount("/spec", files(map[string][]byte{"paths": list}), llb.Readonly),
+		llb.WithCustomName("inlay: look at what is copied"),
+	)
+	out, err := h.remote.hold(ctx, run.AddMount("/out", llb.Scratch()), tree.Attr{})
+	if err != nil {
+		return odd, err
+	}
+	err = out.at(ctx, func(ref daemon.Ref) error {
+		b, err := ref.ReadFile(ctx, shim.OddFile)
+		if err == nil {
+			odd, err = shim.DecodeOdd(b)
+		}
+		return err
+	})
+	if err != nil {
+		return odd, fmt.Errorf("look at what is copied at the daemon: %w", err)
+	}
+	return odd, nil
+}
