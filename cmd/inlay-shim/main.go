@@ -15,10 +15,10 @@ import (
 const usage = `inlay-shim: a part of inlay, which starts it in containers of a daemon:
 	inlay-shim exec SPEC OUT
 	inlay-shim enter SPEC [ROWS COLUMNS]
-	inlay-shim report ROOT
+	inlay-shim look ROOT
 	inlay-shim give ROOT
 	inlay-shim survey ROOT OUT
-	inlay-shim look ROOT PATHS OUT
+	inlay-shim inspect ROOT PATHS OUT
 	inlay-shim apply LIST ROOT SOURCE...`
 
 func main() {
@@ -30,14 +30,14 @@ func main() {
 		err = shim.Enter(args[1], nil)
 	case len(args) == 4 && args[0] == "enter":
 		err = onTerminal(args[1], args[2], args[3])
-	case len(args) == 2 && args[0] == "report":
-		err = shim.WriteReport(context.Background(), args[1], os.Stdout)
+	case len(args) == 2 && args[0] == "look":
+		err = shim.Look(context.Background(), args[1], os.Stdout)
 	case len(args) == 2 && args[0] == "give":
 		err = shim.Give(args[1], os.Stdin, os.Stdout)
 	case len(args) == 3 && args[0] == "survey":
 		err = shim.Survey(context.Background(), args[1], args[2])
-	case len(args) == 4 && args[0] == "look":
-		err = shim.Look(args[1], args[2], args[3])
+	case len(args) == 4 && args[0] == "inspect":
+		err = shim.Inspect(args[1], args[2], args[3])
 	case len(args) >= 3 && args[0] == "apply":
 		err = shim.Apply(context.Background(), args[1], args[2], args[3:])
 	default:

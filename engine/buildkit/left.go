@@ -37,9 +37,9 @@ func (v *visit) Left(ctx context.Context, before tree.Tree, contents bool) (tree
 }
 
 // look reads the tree in the container.
-func (v *visit) look(ctx context.Context) (looked *shim.Report, err error) {
-	err = v.read(ctx, []string{"report", "/"}, nil, func(r io.Reader) error {
-		looked, err = shim.ReadReport(r)
+func (v *visit) look(ctx context.Context) (looked *shim.Looked, err error) {
+	err = v.read(ctx, []string{"look", "/"}, nil, func(r io.Reader) error {
+		looked, err = shim.ReadLooked(r)
 		return err
 	})
 	return looked, err

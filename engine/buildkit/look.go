@@ -82,7 +82,7 @@ func (h *held) look(ctx context.Context, paths []string) (odd shim.Odd, err erro
 		return odd, err
 	}
 	run := program.Run(
-		llb.Args([]string{"/" + shim.Program, "look", "/in", "/spec/paths", "/out"}), llb.Dir("/"), llb.ReadonlyRootFS(),
+		llb.Args([]string{"/" + shim.Program, "inspect", "/in", "/spec/paths", "/out"}), llb.Dir("/"), llb.ReadonlyRootFS(),
 		llb.AddMount("/in", h.state, llb.Readonly), llb.AddMount("/spec", files(map[string][]byte{"paths": list}), llb.Readonly),
 		llb.WithCustomName("inlay: look at what is copied"),
 	)

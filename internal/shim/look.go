@@ -1,87 +1,104 @@
-//go:build linux
-
 package shim
 
 import (
-	"errors"
+	"bufio"
+	"context"
+	"encoding/binary"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 
-	"golang.org/x/sys/unix"
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/tree"
 )
 
-// Look says of some paths of a directory, in a file of JSON, what a daemon does not
-// copy as it is: see [Odd]. It reads names and attributes of all that is there, and
-// follows no symlink below the directory.
-func Look(root, list, out string) error {
-	b, err := os.ReadFile(list)
+// Looked is what [Look] says of a directory: a [tree.Source].
+//
+//	count:uvarint (length:uvarint path)*  what is mounted in it
+//	(length:uvarint node)* 0              the nodes of its tree, children first
+//	digest:32                             that of the tree
+type Looked struct {
+	Mounts []string // paths in the directory, none below another
+	root   digest.Digest
+	nodes  map[digest.Digest][]byte
+}
+
+// maxMounts is how many mounts there can be.
+const maxMounts = 1 << 16
+
+// ReadLooked reads what [Look] says.
+func ReadLooked(from io.Reader) (*Looked, error) {
+	r := bufio.NewReaderSize(from, 1<<16)
+	l := &Looked{nodes: map[digest.Digest][]byte{}}
+	n, err := binary.ReadUvarint(r)
+	if err == nil && n > maxMounts {
+		err = fmt.Errorf("%d mounts", n)
+	}
+	for i := uint64(0); err == nil && i < n; i++ {
+		var b []byte
+		b, err = readPart(r, maxString)
+		l.Mounts = append(l.Mounts, string(b))
+	}
+	for err == nil {
+		var b []byte
+		if b, err = readPart(r, maxNode); err == nil && len(b) == 0 {
+			break
+		}
+		l.nodes[digest.Of(b)] = b
+	}
+	sum := make([]byte, digest.Size)
+	if err == nil {
+		_, err = io.ReadFull(r, sum)
+	}
+	if err == nil {
+		l.root, err = digest.FromSum(sum)
+	}
 	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPack, err)
+	}
+	return l, nil
+}
+
+// readPart reads a length and as many bytes.
+func readPart(r *bufio.Reader, most uint64) ([]byte, error) {
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		return nil, err
+	}
+	if n > most {
+		return nil, fmt.Errorf("%d bytes where %d are the most", n, most)
+	}
+	b := make([]byte, n)
+	_, err = io.ReadFull(r, b)
+	return b, err
+}
+
+func writePart(w *bufio.Writer, b []byte) error {
+	if _, err := w.Write(binary.AppendUvarint(nil, uint64(len(b)))); err != nil {
 		return err
 	}
-	paths, err := decodePaths(b)
-	if err != nil {
-		return fmt.Errorf("%s: %w", list, err)
+	_, err := w.Write(b)
+	return err
+}
+
+// Tree gives the tree.
+func (l *Looked) Tree(ctx context.Context) (tree.Tree, error) { return tree.Load(ctx, l, l.root) }
+
+// Node gives an encoded node.
+func (l *Looked) Node(_ context.Context, d digest.Digest) ([]byte, error) {
+	b, ok := l.nodes[d]
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", tree.ErrMissingNode, d)
 	}
-	d, err := newDescent(root)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	var odd Odd
+	return b, nil
+}
+
+// WritePaths writes what [Give] reads: paths of files.
+func WritePaths(to io.Writer, paths []string) error {
+	w := bufio.NewWriter(to)
 	for _, p := range paths {
-		dir, name, err := d.parent(p)
-		if err == nil {
-			err = odd.look(dir, name, p)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", p, err)
+		if err := writePart(w, []byte(p)); err != nil {
+			return err
 		}
 	}
-	o, err := openOut(out)
-	if err != nil {
-		return err
-	}
-	defer o.close()
-	text, err := odd.encode()
-	if err != nil {
-		return err
-	}
-	return o.write(OddFile, text)
-}
-
-// look takes up what is at and below a name.
-func (o *Odd) look(dir int, name, p string) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
-	}
-	switch kind := st.Mode & unix.S_IFMT; {
-	case kind == unix.S_IFDIR:
-		return o.below(dir, name, p)
-	case kind == unix.S_IFSOCK || kind == unix.S_IFBLK || kind != unix.S_IFREG && st.Nlink > 1:
-		if o.Node == "" {
-			o.Node = p
-		}
-	case st.Nlink > 1 && o.Linked == "":
-		o.Linked = p
-	}
-	return nil
-}
-
-func (o *Odd) below(dir int, name, p string) error {
-	f, err := openDir(dir, name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, n := range names {
-		errs = append(errs, o.look(int(f.Fd()), n, filepath.Join(p, n)))
-	}
-	return errors.Join(errs...)
+	return w.Flush()
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// OddFile is what [Look] leaves.
+// OddFile is what [Inspect] leaves.
 const OddFile = "odd"
 
-// Odd is what is not copied as it is among what [Look] looked at: paths, "" if there
+// Odd is what is not copied as it is among what [Inspect] looked at: paths, "" if there
 // is nothing of it.
 type Odd struct {
 	// Node is a socket, a block device, or something else than a file that has
@@ -29,7 +29,7 @@ func (o Odd) encode() ([]byte, error) {
 	return json.Marshal(oddFile{Version, []byte(o.Node), []byte(o.Linked)})
 }
 
-// DecodeOdd reads what [Look] left.
+// DecodeOdd reads what [Inspect] left.
 func DecodeOdd(b []byte) (Odd, error) {
 	var f oddFile
 	if err := json.Unmarshal(b, &f); err != nil {
@@ -38,13 +38,13 @@ func DecodeOdd(b []byte) (Odd, error) {
 	return Odd{string(f.Node), string(f.Linked)}, checkVersion(f.Version)
 }
 
-// pathsFile is the paths that [Look] looks at.
+// pathsFile is the paths that [Inspect] looks at.
 type pathsFile struct {
 	Version int
 	Paths   [][]byte
 }
 
-// EncodePaths gives the file of paths for [Look]; they are rooted and clean.
+// EncodePaths gives the file of paths for [Inspect]; they are rooted and clean.
 func EncodePaths(paths []string) ([]byte, error) {
 	return json.Marshal(pathsFile{Version, list[[]byte](paths)})
 }

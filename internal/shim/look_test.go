@@ -34,14 +34,14 @@ func sight(t *testing.T) string {
 	return dir
 }
 
-func TestAReportIsTheTree(t *testing.T) {
+func TestALookIsTheTree(t *testing.T) {
 	dir := sight(t)
 	var b bytes.Buffer
-	if err := shim.WriteReport(t.Context(), dir, &b); err != nil {
+	if err := shim.Look(t.Context(), dir, &b); err != nil {
 		t.Fatal(err)
 	}
 	whole := b.Bytes()
-	l, err := shim.ReadReport(bytes.NewReader(whole))
+	l, err := shim.ReadLooked(bytes.NewReader(whole))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,14 +59,14 @@ func TestAReportIsTheTree(t *testing.T) {
 	}
 	// What is cut off or changed is not believed.
 	for n := range whole {
-		if _, err := shim.ReadReport(bytes.NewReader(whole[:n])); !errors.Is(err, shim.ErrPack) {
+		if _, err := shim.ReadLooked(bytes.NewReader(whole[:n])); !errors.Is(err, shim.ErrPack) {
 			t.Fatalf("the first %d of %d bytes: %v", n, len(whole), err)
 		}
 	}
 	for i := 1; i < len(whole); i++ { // the first is the number of mounts
 		bad := bytes.Clone(whole)
 		bad[i] ^= 1
-		l, err := shim.ReadReport(bytes.NewReader(bad))
+		l, err := shim.ReadLooked(bytes.NewReader(bad))
 		if err != nil {
 			continue
 		}

@@ -23,10 +23,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteReport writes the tree of the directory root for [ReadReport], without what is
+// Look writes the tree of the directory root for [ReadLooked], without what is
 // mounted in it, and where that is. What stands at these places is not what the tree
 // has there. Nobody may write to root meanwhile.
-func WriteReport(ctx context.Context, root string, to io.Writer) error {
+func Look(ctx context.Context, root string, to io.Writer) error {
 	w := bufio.NewWriterSize(to, 1<<16)
 	mounts, err := mountsIn(root)
 	if err != nil {
