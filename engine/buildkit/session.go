@@ -6,7 +6,9 @@ import (
 	"fmt"
 	goruntime "runtime"
 	"strconv"
+	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -27,7 +29,14 @@ import (
 
 // Enter runs the process of a session.
 func (r *Remote) Enter(ctx context.Context, x engine.RemoteSession) (engine.RemoteVisit, error) {
-	c, err := r.container(ctx, x)
+	points, err := mountPoints(ctx, x.RemoteProcess)
+	if errors.As(err, new(syscall.Errno)) {
+		return &visit{remote: r, exit: shim.Exit{Start: &shim.Start{Detail: err.Error()}}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.container(ctx, x, points)
 	if err != nil {
 		return nil, notLost(ctx, err)
 	}
@@ -48,8 +57,8 @@ func notLost(ctx context.Context, err error) error {
 }
 
 // container makes what the process is to see, and the container that sees it.
-func (r *Remote) container(ctx context.Context, x engine.RemoteSession) (c *daemon.Container, err error) {
-	places, err := r.placesOf(ctx, x)
+func (r *Remote) container(ctx context.Context, x engine.RemoteSession, at *points) (c *daemon.Container, err error) {
+	places, err := r.placesOf(ctx, x, at)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +74,7 @@ func (r *Remote) container(ctx context.Context, x engine.RemoteSession) (c *daem
 		if err != nil {
 			return err
 		}
-		c, err = d.NewContainer(ctx, mounts, network)
+		c, err = d.NewContainer(ctx, hostname, mounts, network)
 		return err
 	})
 	return c, err
@@ -78,52 +87,58 @@ type mountPlace struct {
 }
 
 // placesOf gives the mounts of a session, the root first.
-func (r *Remote) placesOf(ctx context.Context, x engine.RemoteSession) ([]mountPlace, error) {
+func (r *Remote) placesOf(ctx context.Context, x engine.RemoteSession, at *points) ([]mountPlace, error) {
+	attr := x.Root.Tree.Attr()
+	if err := keepsAttr("/", attr); err != nil {
+		return nil, err
+	}
 	root, how, err := r.lower(ctx, x.Root)
 	if err != nil {
 		return nil, err
 	}
 	x.Lowered(how)
+	name, err := r.shim(ctx)
+	if err != nil {
+		return nil, err
+	}
 	program, err := r.lending(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	spec, err := specOf(ctx, x.RemoteProcess)
-	if err != nil {
-		return nil, err
+	spec := shim.Spec{
+		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups},
+		Root: &attr, Times: at.times, Mounts: map[string]tree.Attr{},
+	}
+	var mounts []mountPlace
+	for _, m := range x.Mounts {
+		p, err := r.placeOf(ctx, x, m)
+		if err == nil && m.Kind == graph.MountTree && m.Path == "/" {
+			spec.Mounts[m.Target] = m.From.Tree.Attr()
+			err = keepsAttr(m.Mount.Target, m.From.Tree.Attr())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("mount at %s: %w", m.Mount.Target, err)
+		}
+		mounts = append(mounts, p)
 	}
 	text, err := spec.Encode()
 	if err != nil {
 		return nil, err
 	}
 	instructions := files(map[string][]byte{"spec": text})
-	out := []mountPlace{
+	return append([]mountPlace{
 		{gateway.Mount{Dest: "/"}, &root},
 		{gateway.Mount{Dest: ours, Readonly: true}, &program},
 		{gateway.Mount{Dest: specDir, Readonly: true}, &instructions},
-	}
-	for _, m := range x.Mounts {
-		p, err := r.placeOf(ctx, x, m)
-		if err != nil {
-			return nil, fmt.Errorf("mount at %s: %w", m.Mount.Target, err)
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// specOf says what the shim is to do, but for what an exec has beside that.
-func specOf(ctx context.Context, x engine.RemoteProcess) (shim.Spec, error) {
-	points, err := mountPoints(ctx, x)
-	root := x.Root.Tree.Attr()
-	return shim.Spec{
-		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups},
-		Root: &root, Times: points.times,
-	}, err
+		{gateway.Mount{Dest: "/etc/hostname", Selector: "/" + hostnameFile, Readonly: true}, &name},
+	}, mounts...), nil
 }
 
 // placeOf gives a mount of the step that is stood in.
 func (r *Remote) placeOf(ctx context.Context, x engine.RemoteSession, m engine.RemoteMount) (p mountPlace, err error) {
+	if !utf8.ValidString(m.Target) || !utf8.ValidString(m.Path) {
+		return p, fmt.Errorf("it leads from %q to %q, which is no text, as the paths of a BuildKit daemon's mounts are", m.Path, m.Target)
+	}
 	p.Dest = m.Target
 	switch m.Kind {
 	case graph.MountTree:
@@ -174,7 +189,11 @@ func (r *Remote) lending(ctx context.Context, x engine.RemoteSession) (llb.State
 		if err != nil {
 			return llb.State{}, err
 		}
-		d.Put(c.Name, c.Entry)
+		if _, ok, err := d.Get(ctx, c.Name); err != nil {
+			return llb.State{}, err
+		} else if !ok { // a program may be named as one of our files that is not needed here
+			d.Put(c.Name, c.Entry)
+		}
 	}
 	if t, err = d.Tree(ctx); err != nil {
 		return llb.State{}, err
@@ -215,8 +234,8 @@ func solved(ctx context.Context, d *daemon.Daemon, places []mountPlace) ([]gatew
 // visit is a session whose process has ended.
 type visit struct {
 	remote    *Remote
-	container *daemon.Container
-	root      tree.Attr // of the root, as the process found it
+	container *daemon.Container // nil if none was made
+	root      tree.Attr         // of the root, as the process found it
 	exit      shim.Exit
 }
 
@@ -227,6 +246,9 @@ func (v *visit) Exit() (engine.ProcessExit, time.Duration) {
 
 // Close ends the container.
 func (v *visit) Close(ctx context.Context) {
+	if v.container == nil {
+		return
+	}
 	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer end()
 	v.container.Close(ctx)

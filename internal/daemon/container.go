@@ -21,8 +21,8 @@ type Container struct {
 
 // NewContainer gives a container that sees mounts, one of which is at "/". It ends
 // with the session, and nothing runs in it before Start.
-func (d *Daemon) NewContainer(ctx context.Context, mounts []gateway.Mount, network pb.NetMode) (*Container, error) {
-	c, err := d.gateway.NewContainer(ctx, gateway.NewContainerRequest{Mounts: mounts, NetMode: network})
+func (d *Daemon) NewContainer(ctx context.Context, hostname string, mounts []gateway.Mount, network pb.NetMode) (*Container, error) {
+	c, err := d.gateway.NewContainer(ctx, gateway.NewContainerRequest{Mounts: mounts, Hostname: hostname, NetMode: network})
 	if err != nil {
 		return nil, d.Lost(err)
 	}
