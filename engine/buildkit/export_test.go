@@ -38,3 +38,6 @@ func StateOf(h *engine.Held) llb.State { return h.By.(*held).state }
 func (r *Remote) Lie(d digest.Digest, h *engine.Held, path string, size int64) {
 	r.places.add(d, place{held: h.By.(*held), path: path, file: true, size: size})
 }
+
+// Sent tells how many bytes of layers daemons have read of this process.
+func (r *Remote) Sent() int64 { return r.uploads.sent.Load() }

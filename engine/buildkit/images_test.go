@@ -1,7 +1,10 @@
 package buildkit_test
 
 import (
+	"fmt"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -218,5 +221,41 @@ func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
 	}
 	if digests[0] != digests[1] {
 		t.Errorf("the trees are %v", digests)
+	}
+}
+
+func TestOfALargeDirectoryOnlyWhatChangedGoesToADaemonThatHasTheRest(t *testing.T) {
+	dir := t.TempDir()
+	body := make([]byte, 256<<10)
+	for i := range 64 {
+		copy(body, fmt.Sprint("file ", i))
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("f", i)), body, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := func() *graph.Node {
+		host := graph.New(graph.Host{Path: dir}, "host")
+		put := graph.New(graph.Copy{To: "/src/", From: []string{"/"}, Options: graph.CopyOptions{Contents: true}}, "with-directory", enginetest.Busybox(t), host)
+		return script(put, "cat /src/* | md5sum")
+	}
+	var r *buildkit.Remote
+	at := address(t)
+	e := openHere(t, embedded.Options{Remote: func(l engine.Local) (_ engine.Remote, err error) {
+		r, err = buildkit.New(buildkit.Options{Addresses: []daemon.Address{at}}, l)
+		return r, err
+	}})
+	if _, err := e.Resolve(t.Context(), n(), nil); err != nil {
+		t.Fatal(err)
+	}
+	first := r.Sent()
+	if err := os.WriteFile(filepath.Join(dir, "f7"), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Resolve(t.Context(), n(), nil); err != nil {
+		t.Fatal(err)
+	}
+	second := r.Sent() - first
+	if first < 16<<20 || second > first/8 {
+		t.Errorf("first %d bytes went there, then %d", first, second)
 	}
 }

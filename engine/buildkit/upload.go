@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moby/buildkit/client/llb"
 	godigest "github.com/opencontainers/go-digest"
@@ -25,11 +26,12 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// uploads is what this process has and daemons may lack: trees, as images of one
-// layer that is written when a daemon asks for it, and images with the layers that
+// uploads is what this process has and daemons may lack: trees, as images of
+// layers that are written when a daemon asks for them, and images with the layers that
 // they came with. A daemon that has an image asks for its manifest alone.
 type uploads struct {
 	local engine.Local
+	sent  atomic.Int64 // bytes of layers that were given
 
 	mu     sync.Mutex
 	bodies map[godigest.Digest][]byte    // manifests and configs
@@ -73,21 +75,42 @@ func (u *uploads) state(ctx context.Context, t tree.Tree) (llb.State, error) {
 	if ok {
 		return s, nil
 	}
-	up := &uploaded{tree: t}
-	d, err := u.layer(ctx, key, up)
+	parts, err := split(ctx, t)
 	if err != nil {
 		return llb.State{}, err
 	}
-	manifest, err := u.image(d, up.size)
+	var layers []ocispec.Descriptor
+	for _, part := range parts {
+		l, err := u.serve(ctx, part)
+		if err != nil {
+			return llb.State{}, err
+		}
+		layers = append(layers, l)
+	}
+	manifest, err := u.image(layers)
 	if err != nil {
 		return llb.State{}, err
 	}
 	s = daemon.Image(manifest)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.layers[d] = up
 	u.trees[key] = s
 	return s, nil
+}
+
+// serve makes a tree a layer that is given to who asks for it.
+func (u *uploads) serve(ctx context.Context, t tree.Tree) (ocispec.Descriptor, error) {
+	up := &uploaded{tree: t}
+	d, err := u.layer(ctx, t.Digest(), up)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.layers[d] == nil {
+		u.layers[d] = up
+	}
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: d, Size: up.size}, nil
 }
 
 // unpacks tells why daemons that unpack the layers of an image do not get its tree.
@@ -145,11 +168,15 @@ func (up *uploaded) write(ctx context.Context, local engine.Local, w io.Writer) 
 	return layer.WriteTree(ctx, w, up.tree, layer.WriteOptions{Open: local.OpenContent})
 }
 
-// image makes an image of one layer, and gives the digest of its manifest.
-func (u *uploads) image(layer godigest.Digest, size int64) (godigest.Digest, error) {
+// image makes an image of layers, and gives the digest of its manifest.
+func (u *uploads) image(layers []ocispec.Descriptor) (godigest.Digest, error) {
+	var ids []godigest.Digest
+	for _, l := range layers {
+		ids = append(ids, l.Digest)
+	}
 	config, err := u.body(ocispec.Image{
 		Platform: ocispec.Platform{OS: "linux", Architecture: "unknown"},
-		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []godigest.Digest{layer}},
+		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: ids},
 	})
 	if err != nil {
 		return "", err
@@ -157,7 +184,7 @@ func (u *uploads) image(layer godigest.Digest, size int64) (godigest.Digest, err
 	d, err := u.body(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
 		Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: config.Digest, Size: config.Size},
-		Layers: []ocispec.Descriptor{{MediaType: ocispec.MediaTypeImageLayer, Digest: layer, Size: size}},
+		Layers: layers,
 	})
 	return d.Digest, err
 }
@@ -185,7 +212,7 @@ func (u *uploads) Blob(ctx context.Context, d godigest.Digest) (io.ReaderAt, int
 	case isBody:
 		return strings.NewReader(string(body)), int64(len(body)), nil
 	case up != nil:
-		return reading{ctx, up, u.local}, up.size, nil
+		return reading{ctx, up, u.local, &u.sent}, up.size, nil
 	}
 	own, err := digest.Parse(d.String())
 	if err != nil {
@@ -212,6 +239,7 @@ type reading struct {
 	ctx   context.Context // of the one blob that was opened
 	of    *uploaded
 	local engine.Local
+	sent  *atomic.Int64
 }
 
 // ReadAt reads what is at an offset: of a stream that has come there, or of a new
@@ -231,6 +259,7 @@ func (r reading) ReadAt(b []byte, off int64) (int, error) {
 	}
 	n, err := io.ReadFull(s.r, b)
 	s.at += int64(n)
+	r.sent.Add(int64(n))
 	if err != nil {
 		s.stop()
 		if errors.Is(err, io.ErrUnexpectedEOF) {
