@@ -32,3 +32,6 @@ func (r *Remote) Solve(ctx context.Context, s llb.State) error {
 
 // StateOf gives the state of what a daemon holds.
 func StateOf(h *engine.Held) llb.State { return h.By.(*held).state }
+
+// Lie has daemons make something else of all that is lowered.
+func (r *Remote) Lie(f func(s llb.State, how engine.LoweringKind) llb.State) { r.spoil = f }
