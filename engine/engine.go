@@ -54,15 +54,23 @@ type Result struct {
 	// Tree is that already; otherwise Tree is a view, or has views in it: names and
 	// attributes are right, digests are not.
 	Whole func(ctx context.Context) (Result, error)
+	// Verify holds what Whole gives against what a remote makes of it; nil if Whole
+	// is what a remote was asked for.
+	Verify func(ctx context.Context, whole Result) error
 }
 
 // Known gives the result with a tree of which all is known. It costs nothing if it
-// was made here; what a remote holds is read there.
+// was made here; what a remote holds is read there, and what was composed of it is
+// made there, read and held against the tree.
 func (r Result) Known(ctx context.Context) (Result, error) {
 	if r.Whole == nil {
 		return r, nil
 	}
-	return r.Whole(ctx)
+	whole, err := r.Whole(ctx)
+	if err == nil && r.Verify != nil {
+		err = r.Verify(ctx, whole)
+	}
+	return whole, err
 }
 
 // Base is the layers that an image of a tree starts with.

@@ -28,6 +28,9 @@ type Remote interface {
 	// Whole gives a tree that is held as it is, with the digests of all contents,
 	// which stay where they are.
 	Whole(ctx context.Context, h *Held) (tree.Tree, error)
+	// Verify has the remote make a result of which all is known, and holds what it
+	// made against it: how it was made in the end.
+	Verify(ctx context.Context, r Result) (Lowering, error)
 	// Export has the remote export a result, and tells whether it can.
 	Export(ctx context.Context, r Result, to Place, o ExportOptions) (Exported, bool, error)
 	// Fetch brings the contents of a result here, all at once.

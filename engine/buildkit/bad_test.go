@@ -164,7 +164,7 @@ func TestContentThatIsNotWhatItsDigestSaysIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := digest.Of([]byte("54321\n"))
-	r.Lie(d, res.Held, "/f", 6)
+	r.Mistake(d, res.Held, "/f", 6)
 	f, err := e.OpenContent(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
@@ -268,4 +268,29 @@ func freePort(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+func TestWhatFailedIsRunAgainAndWhatSucceedsThenIsAResult(t *testing.T) {
+	e := open(t, embedded.Options{}, buildkit.Options{})
+	cache := graph.Exec{Network: graph.NetworkNone, Mounts: []graph.Mount{{Kind: graph.MountCache, Target: "/c", Name: t.Name()}}}
+	cache.Args = []string{"/bin/sh", "-c", "echo x >> /c/tries; [ $(wc -l < /c/tries) = 3 ]"}
+	n := graph.New(cache, "third time", enginetest.Busybox(t))
+	for try, want := range []string{"failed", "failed", "ran", "cached"} {
+		cached := false
+		_, err := e.Resolve(t.Context(), n, engine.SinkFunc(func(ev engine.Event) {
+			if s, ok := ev.(engine.StepEnded); ok {
+				cached = s.Cached
+			}
+		}))
+		got := "ran"
+		switch {
+		case err != nil:
+			got = "failed"
+		case cached:
+			got = "cached"
+		}
+		if got != want {
+			t.Errorf("try %d: it %s, want %s: %v", try+1, got, want, err)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package buildkit
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	godigest "github.com/opencontainers/go-digest"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
@@ -41,12 +43,26 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	if err != nil {
 		return engine.RemoteExit{}, err
 	}
-	out, err := run.try(ctx, false)
-	if err == nil && out.Cached && !x.Remembered && !slices.Contains(x.Expect, out.Exit.Code) {
-		// The daemon takes what a failed process left for a result.
-		out, err = run.try(ctx, true)
+	key, err := run.key(ctx)
+	if err != nil {
+		return engine.RemoteExit{}, err
 	}
-	return out, err
+	attempt, err := r.local.Recall(ctx, key)
+	if err != nil {
+		return engine.RemoteExit{}, err
+	}
+	out, err := run.try(ctx, attempt)
+	if err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) {
+		return out, err
+	}
+	// The daemon takes what a failed process left for a result. It is run again as
+	// another one, and that is remembered: what comes of it is a result. (That the
+	// daemon ignores its result would be simpler, but then it empties caches, too.)
+	attempt = []byte(rand.Text())
+	if err := r.local.Remember(ctx, key, attempt); err != nil {
+		return engine.RemoteExit{}, err
+	}
+	return run.try(ctx, attempt)
 }
 
 // process is a process that is ready to run at a daemon.
@@ -55,6 +71,7 @@ type process struct {
 	x      engine.RemoteExec
 	root   llb.State
 	points *points
+	inputs map[string][]byte // files of the shim
 	with   []llb.RunOption
 }
 
@@ -85,6 +102,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 	}
 	spec.Root, spec.Times = &rootAttr, at.times
 	inputs := map[string][]byte{"trees": trees(x)}
+	p.inputs = inputs
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
 		inputs["stdin"] = x.Stdin
@@ -98,7 +116,6 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 	p.with = append(mounts,
 		llb.Args([]string{program, "exec", specDir + "/spec", outDir}),
 		llb.AddMount(ours, ourImage, llb.Readonly),
-		llb.AddMount(specDir, files(inputs), llb.Readonly),
 		llb.AddMount("/etc/hostname", ourImage, llb.SourcePath("/"+hostnameFile), llb.Readonly),
 		llb.Dir("/"), llb.User("0:0"),
 		llb.WithCustomName(x.Call),
@@ -107,6 +124,25 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		p.with = append(p.with, llb.Network(pb.NetMode_NONE))
 	}
 	return p, nil
+}
+
+// run gives the process as a state: the first attempt has no name.
+func (p *process) run(attempt []byte) llb.ExecState {
+	inputs := p.inputs
+	if len(attempt) > 0 {
+		inputs = maps.Clone(inputs)
+		inputs["attempt"] = attempt
+	}
+	return p.root.Run(append(slices.Clone(p.with), llb.AddMount(specDir, files(inputs), llb.Readonly))...)
+}
+
+// key names the process, whatever the attempt.
+func (p *process) key(ctx context.Context) (digest.Digest, error) {
+	v, err := p.remote.vertex(ctx, p.run(nil).Root())
+	if err != nil {
+		return digest.Digest{}, err
+	}
+	return digest.Parse(v.String())
 }
 
 // trees names what a process sees. A daemon that compares contents takes trees for
@@ -194,19 +230,12 @@ func ownerOf(s string) (uid, gid int, err error) {
 }
 
 // try runs the process, or takes what the daemon remembers of it.
-func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error) {
-	with := p.with
-	if again {
-		with = append(slices.Clone(with), llb.IgnoreCache)
-	}
-	run := p.root.Run(with...)
+func (p *process) try(ctx context.Context, attempt []byte) (engine.RemoteExit, error) {
+	run := p.run(attempt)
 	out := run.AddMount(outDir, llb.Scratch())
 	h, err := p.remote.hold(ctx, run.Root(), p.x.Root.Tree.Attr())
 	if err != nil {
 		return engine.RemoteExit{}, err
-	}
-	if again {
-		h.remake(run.Root())
 	}
 	said, err := p.remote.hold(ctx, out, tree.Attr{})
 	if err != nil {
@@ -215,10 +244,6 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 	vertex, err := p.remote.vertex(ctx, run.Root())
 	if err != nil {
 		return engine.RemoteExit{}, err
-	}
-	if again {
-		said.remake(out)
-		vertex = godigest.FromString(vertex.String() + "-ignorecache") // as the daemon names it
 	}
 	var exit engine.RemoteExit
 	var root tree.Attr
@@ -246,7 +271,7 @@ func (p *process) try(ctx context.Context, again bool) (engine.RemoteExit, error
 		}
 	}
 	if err == nil {
-		h.attr = root
+		h.setAttr(root)
 		h, err = p.points.tidy(ctx, h)
 	}
 	if err == nil {

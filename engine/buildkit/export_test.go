@@ -34,10 +34,13 @@ func (r *Remote) Solve(ctx context.Context, s llb.State) error {
 // StateOf gives the state of what a daemon holds.
 func StateOf(h *engine.Held) llb.State { return h.By.(*held).state }
 
-// Lie has the remote take a file that is held for what has a digest.
-func (r *Remote) Lie(d digest.Digest, h *engine.Held, path string, size int64) {
+// Mistake has the remote take a file that is held for what has a digest.
+func (r *Remote) Mistake(d digest.Digest, h *engine.Held, path string, size int64) {
 	r.places.add(d, place{held: h.By.(*held), path: path, file: true, size: size})
 }
 
 // Sent tells how many bytes of layers daemons have read of this process.
 func (r *Remote) Sent() int64 { return r.uploads.sent.Load() }
+
+// Lie has daemons make something else of all that is lowered.
+func (r *Remote) Lie(f func(s llb.State, how engine.LoweringKind) llb.State) { r.spoil = f }

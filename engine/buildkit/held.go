@@ -64,7 +64,7 @@ func (r *Remote) hold(ctx context.Context, s llb.State, a tree.Attr) (*held, err
 
 // view gives the tree as the planner sees it.
 func (h *held) view() tree.Tree {
-	return h.directory("/", h.attr)
+	return h.directory("/", h.rootAttr())
 }
 
 // asView gives what results have that begin with it.
@@ -112,11 +112,18 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	return h.ref, nil
 }
 
-// remake has it made again, by a state that is the same but for that.
-func (h *held) remake(s llb.State) {
+// setAttr says what the attributes of the root are.
+func (h *held) setAttr(a tree.Attr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.of, h.state = nil, s
+	h.attr = a
+}
+
+// rootAttr gives the attributes of the root.
+func (h *held) rootAttr() tree.Attr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.attr
 }
 
 // lister lists a directory of what a daemon holds.

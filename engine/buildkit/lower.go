@@ -108,21 +108,26 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 	if r.options.Apply {
 		l.strange("asked for")
 	}
+	if why := r.mistrusted(res.Tree); why != "" {
+		l.strange("%s", why)
+	}
 	if l.odd == "" && !more {
 		s, how, err := l.merge(ctx)
+		s = r.spoiled(s, how.How)
 		if !errors.Is(err, errUnwritable) {
 			return s, how, err
 		}
 		l.odd = err.Error()
 	}
 	if res.Whole != nil && (more || l.views()) {
-		known, err := res.Known(ctx)
+		known, err := res.Whole(ctx)
 		if err != nil {
 			return llb.State{}, engine.Lowering{}, err
 		}
 		return r.lower(ctx, known)
 	}
 	s, err := r.apply(ctx, b, res.Tree)
+	s = r.spoiled(s, engine.LowerApply)
 	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
 }
 

@@ -127,7 +127,7 @@ func look(ctx context.Context, t tree.Tree, p string) (tree.Entry, error) {
 // tidy takes away of what a process left what was made for its mounts and is as it
 // was made.
 func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
-	a := h.attr
+	a := h.rootAttr()
 	t := h.view()
 	gone, err := p.left(ctx, t)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"sync"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
@@ -65,8 +66,11 @@ type Remote struct {
 	daemon *daemon.Daemon // nil before the first use, and after one is lost
 	next   int            // of order
 	holds  map[digest.Digest]*held
-	said   []*held // what the shim wrote of each process
-	tips   []*held // what processes left that no other process began with
+	wrong  map[digest.Digest]string // trees that a daemon made something else of, and why
+
+	spoil func(llb.State, engine.LoweringKind) llb.State // in tests: what a daemon that lies makes of it
+	said  []*held                                        // what the shim wrote of each process
+	tips  []*held                                        // what processes left that no other process began with
 }
 
 // ParseEngine reads an address, or several with a comma between them, as --engine has it:
@@ -97,7 +101,7 @@ func New(o Options, local engine.Local) (*Remote, error) {
 	}
 	r := &Remote{
 		options: o, local: local, order: ordered(o.Addresses, o.Route),
-		watches: newWatches(), holds: map[digest.Digest]*held{},
+		watches: newWatches(), holds: map[digest.Digest]*held{}, wrong: map[digest.Digest]string{},
 	}
 	r.uploads = newUploads(local)
 	return r, nil

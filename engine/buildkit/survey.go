@@ -30,7 +30,7 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	t = t.With(h.attr) // no snapshot has what its image says of the root
+	t = t.With(h.rootAttr()) // no snapshot has what its image says of the root
 	if err := h.index(ctx, "/", t); err != nil {
 		return tree.Tree{}, err
 	}

@@ -126,7 +126,7 @@ func known(ctx context.Context, all []engine.Result) ([]engine.Result, error) {
 	out := make([]engine.Result, len(all))
 	for i, r := range all {
 		var err error
-		if out[i], err = r.Known(ctx); err != nil {
+		if out[i], err = wholly(ctx, r); err != nil {
 			return nil, err
 		}
 	}
@@ -146,7 +146,7 @@ func (r *run) fitting(ctx context.Context, n *graph.Node, in []engine.Result) ([
 		if o := op.Options; len(o.Include)+len(o.Exclude) > 0 || o.Gitignore || o.Mode != "" || o.Owner != "" || o.Time != nil {
 			var err error
 			if in = slices.Clone(in); in[1].Whole != nil {
-				in[1], err = in[1].Known(ctx)
+				in[1], err = wholly(ctx, in[1])
 			}
 			if err != nil {
 				return nil, err
@@ -198,6 +198,7 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 		if res.Whole != nil {
 			return res // a step that was made again
 		}
+		res.Verify = nil
 		if h := res.Held; h != nil {
 			if _, ok := h.Tree.StandIn(); ok {
 				res.Whole = once(func(ctx context.Context) (engine.Result, error) { return r.engine.wholeOf(ctx, res, h) })
@@ -205,9 +206,10 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 		}
 		return res
 	}
-	if res.Whole = nil; !isView(in) {
+	if res.Whole, res.Verify = nil, nil; !isView(in) {
 		return res
 	}
+	res.Verify = r.verifying(n)
 	res.Whole = once(func(ctx context.Context) (engine.Result, error) {
 		inputs, err := known(ctx, in)
 		if err != nil {
@@ -218,6 +220,41 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 		return whole, err
 	})
 	return res
+}
+
+// wholly gives a result with a tree of which all is known, for a step: nobody is told
+// what it is.
+func wholly(ctx context.Context, r engine.Result) (engine.Result, error) {
+	if r.Whole == nil {
+		return r, nil
+	}
+	return r.Whole(ctx)
+}
+
+// verifying gives what holds the result of a composition against what the remote
+// makes of it, once.
+func (r *run) verifying(n *graph.Node) func(context.Context, engine.Result) error {
+	var mu sync.Mutex
+	done := false
+	return func(ctx context.Context, whole engine.Result) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if done || whole.Changes != nil {
+			return nil
+		}
+		how, err := r.engine.where.Verify(ctx, whole)
+		if err != nil {
+			return &graph.CallError{Call: n.Call(), Err: err}
+		}
+		done = true
+		if how.How == engine.LowerApply {
+			r.mu.Lock()
+			step := r.numbers[n] + 1
+			r.mu.Unlock()
+			r.events.send(engine.Lowered{Step: step, Lowering: how})
+		}
+		return nil
+	}
 }
 
 // wholeOf gives a result whose tree is what a remote holds.
@@ -243,7 +280,7 @@ func once(f func(context.Context) (engine.Result, error)) func(context.Context) 
 		}
 		r, err := f(ctx)
 		if err == nil {
-			r.Whole = nil
+			r.Whole, r.Verify = nil, nil
 			res = &r
 		}
 		return r, err

@@ -1,0 +1,105 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/tree"
+)
+
+// Verify holds what a daemon makes of a result of which all is known against it: a
+// process there reads the tree. If it is another one, it is made in the plain way,
+// from now on, which is told; if that is another one, too, the error names the first
+// path. A tree that no daemon keeps is not made by any, and is not looked at.
+func (r *Remote) Verify(ctx context.Context, res engine.Result) (engine.Lowering, error) {
+	s, how, err := r.lower(ctx, res)
+	if errors.Is(err, errUnkept) {
+		return engine.Lowering{How: engine.LowerNothing, Why: err.Error()}, nil
+	}
+	if err != nil {
+		return how, err
+	}
+	at, err := r.differs(ctx, s, res.Tree)
+	if err != nil || at == "" {
+		return how, err
+	}
+	r.mu.Lock()
+	r.wrong[res.Tree.Digest()] = fmt.Sprintf("by %s the daemon made something else of %s", how.How, at)
+	r.mu.Unlock()
+	if s, how, err = r.lower(ctx, res); err != nil {
+		return how, err
+	}
+	at, err = r.differs(ctx, s, res.Tree)
+	if err == nil && at != "" {
+		err = fmt.Errorf("the daemon holds something else at %s than what was composed, whatever way it is made: look at its disk and its version", at)
+	}
+	return how, err
+}
+
+// spoiled gives what a daemon makes of a state: the same, but in tests.
+func (r *Remote) spoiled(s llb.State, how engine.LoweringKind) llb.State {
+	if r.spoil == nil {
+		return s
+	}
+	return r.spoil(s, how)
+}
+
+// mistrusted tells why a tree is to be made in the plain way; "" if it is not.
+func (r *Remote) mistrusted(t tree.Tree) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.wrong) == 0 {
+		return ""
+	}
+	return r.wrong[t.Digest()]
+}
+
+// differs gives the first path at which a state has something else than a tree; ""
+// if there is none. Attributes of the root are no part of a state: they are given
+// where it is mounted.
+func (r *Remote) differs(ctx context.Context, s llb.State, t tree.Tree) (string, error) {
+	h, err := r.hold(ctx, s, t.Attr())
+	if err != nil {
+		return "", err
+	}
+	got, err := h.whole(ctx)
+	if err != nil {
+		return "", err
+	}
+	c, err := compose.Diff(ctx, t, got.With(t.Attr()))
+	if err != nil {
+		return "", err
+	}
+	if c.Root != nil && c.Root.Len() > 0 {
+		return first("/", c.Root), nil
+	}
+	if len(c.Links) > 0 {
+		return c.Links[0][0], nil
+	}
+	return "", nil
+}
+
+// first gives the first path that a change is about.
+func first(at string, c *tree.DirChange) string {
+	var names []string
+	for name := range c.All() {
+		names = append(names, name)
+	}
+	if len(names) == 0 || c.Attr != nil {
+		return at
+	}
+	name := slices.Min(names)
+	for n, change := range c.All() {
+		if sub, ok := change.(*tree.DirChange); ok && n == name {
+			return first(path.Join(at, name), sub)
+		}
+	}
+	return path.Join(at, name)
+}

@@ -1,0 +1,92 @@
+package buildkit_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/buildkit"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/daemon"
+)
+
+// composed gives a file that a process left, put into what another one left.
+func composed(t testing.TB) *graph.Node {
+	t.Helper()
+	tools := graph.New(graph.Host{Path: "/usr/bin"}, "tools")
+	root := graph.New(graph.Copy{To: "/bin/", From: []string{"/busybox"}}, "root", graph.New(graph.Scratch{}, "scratch"), tools)
+	run := func(name string) *graph.Node {
+		return graph.New(graph.Exec{Args: []string{"/bin/busybox", "sh", "-c", "echo " + name + " > /" + name}}, name, root)
+	}
+	return graph.New(graph.Copy{To: "/new/a", From: []string{"/a"}}, "copy", run("b"), run("a"))
+}
+
+// The digest of a tree is the planner's, and nobody is told one that the daemon
+// would not give: what it makes is read there and held against it.
+func TestADaemonThatMakesSomethingElseIsNoticed(t *testing.T) {
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skip("needs a static busybox")
+	}
+	for _, c := range []struct {
+		name  string
+		lies  []engine.LoweringKind
+		lower engine.LoweringKind // how it is made in the end
+		err   string
+	}{
+		{"never", nil, "", ""},
+		{"about merges", []engine.LoweringKind{engine.LowerMerge, engine.LowerCopy}, engine.LowerApply, ""},
+		{"about all", []engine.LoweringKind{engine.LowerMerge, engine.LowerCopy, engine.LowerApply}, "", "something else at /lie"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var remote *buildkit.Remote
+			o := embedded.Options{Remote: func(l engine.Local) (engine.Remote, error) {
+				var err error
+				remote, err = buildkit.New(buildkit.Options{Addresses: []daemon.Address{address(t)}}, l)
+				return remote, err
+			}}
+			e := openHere(t, o)
+			var lowered []engine.Lowering
+			r, err := e.Resolve(t.Context(), composed(t), engine.SinkFunc(func(ev engine.Event) {
+				if l, ok := ev.(engine.Lowered); ok {
+					lowered = append(lowered, l.Lowering)
+				}
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lowered = nil // those of the processes
+			remote.Lie(func(s llb.State, how engine.LoweringKind) llb.State {
+				for _, l := range c.lies {
+					if l == how {
+						return s.File(llb.Mkfile("/lie", 0o644, []byte("lie")))
+					}
+				}
+				return s
+			})
+			want, err := r.Whole(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Known(t.Context())
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Fatalf("error %v, want one with %q", err, c.err)
+				}
+				return
+			}
+			if err != nil || got.Tree.Digest() != want.Tree.Digest() {
+				t.Fatalf("%v, the tree is %s, want %s", err, got.Tree.Digest(), want.Tree.Digest())
+			}
+			switch {
+			case c.lower == "" && len(lowered) > 0:
+				t.Errorf("it told %+v", lowered)
+			case c.lower != "" && (len(lowered) != 1 || lowered[0].How != c.lower || !strings.Contains(lowered[0].Why, "/lie")):
+				t.Errorf("it told %+v, want %s because of /lie", lowered, c.lower)
+			}
+		})
+	}
+}
