@@ -39,6 +39,8 @@ func inLayer(p string, e tree.Entry) error {
 	switch {
 	case strings.HasPrefix(path.Base(p), ".wh."):
 		return refuse("has a name that stands for something else there")
+	case isWhiteout(e):
+		return refuse("is a character device 0:0")
 	case e.Kind() == tree.KindSocket:
 		return refuse("is a socket")
 	case a.ModTime.Sec < minUnpacked || a.ModTime.Sec >= maxUnpacked:
@@ -75,7 +77,7 @@ func keeps(list shim.Changes) error {
 		var a tree.Attr
 		switch c := c.(type) {
 		case shim.Put:
-			if d, ok := c.Entry.(tree.Device); ok && !d.Block && d.Major == 0 && d.Minor == 0 {
+			if isWhiteout(c.Entry) {
 				return &fs.PathError{Op: "make", Path: c.Path, Err: fmt.Errorf("%w: a character device 0:0 is how an overlay marks what is removed", errUnkept)}
 			}
 			p, a = c.Path, c.Entry.Attr()
@@ -89,6 +91,12 @@ func keeps(list shim.Changes) error {
 		}
 	}
 	return nil
+}
+
+// isWhiteout tells whether an overlay takes an entry for a removed name.
+func isWhiteout(e tree.Entry) bool {
+	d, ok := e.(tree.Device)
+	return ok && !d.Block && d.Major == 0 && d.Minor == 0
 }
 
 // keepsAttr tells of attributes that no daemon keeps.

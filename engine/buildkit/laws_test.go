@@ -9,6 +9,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/internal/treetest"
 )
 
 func TestLaws(t *testing.T) {
@@ -38,12 +39,27 @@ func graphs(t testing.TB, usual int) int {
 	return usual
 }
 
-func TestBothEnginesMakeTheSameOfGraphs(t *testing.T) {
+// limits are what daemons cannot keep: see docs/buildkit.md.
+var limits = enginetest.Limits{NoMoves: true, Trees: treetest.Limits{NoTrusted: true}}
+
+// equal compares this machine with a daemon on graphs. $INLAY_FIRST is the seed of
+// the first one.
+func equal(t *testing.T, n int, o buildkit.Options) {
+	t.Helper()
 	if os.Getenv("INLAY_RUNC") == "" {
 		t.Skip("needs inlay-runc: gcc, pkg-config and libseccomp-dev")
 	}
-	enginetest.Equal(t, graphs(t, 25), enginetest.EqualOptions{}, func(t testing.TB) (a, b engine.Engine) {
-		return openHere(t, embedded.Options{Record: true}),
-			open(t, embedded.Options{Record: true}, buildkit.Options{})
+	first, _ := strconv.ParseUint(os.Getenv("INLAY_FIRST"), 10, 64)
+	enginetest.Equal(t, n, enginetest.EqualOptions{Limits: limits, First: first}, func(t testing.TB) (a, b engine.Engine) {
+		return openHere(t, embedded.Options{Record: true}), open(t, embedded.Options{Record: true}, o)
 	})
+}
+
+func TestBothEnginesMakeTheSameOfGraphs(t *testing.T) {
+	equal(t, graphs(t, 20), buildkit.Options{})
+}
+
+// What merges and copies make is what a process makes that changes the base.
+func TestBothWaysToLowerMakeTheSameOfGraphs(t *testing.T) {
+	equal(t, graphs(t, 8), buildkit.Options{Apply: true})
 }

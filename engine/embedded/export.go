@@ -46,7 +46,10 @@ func (e *Engine) exportFrom(ctx context.Context, r engine.Result, to engine.Plac
 			return out, err
 		}
 		var err error
-		if r, err = r.Known(ctx); err != nil {
+		if r.Whole != nil { // what is read of it is verified
+			r, err = r.Whole(ctx)
+		}
+		if err != nil {
 			return engine.Exported{}, err
 		}
 		if err := e.where.Fetch(ctx, r); err != nil {

@@ -157,7 +157,7 @@ func (d *drawer) script(x graph.Exec) string {
 	for _, m := range x.Mounts {
 		switch m.Kind {
 		case graph.MountTree:
-			b.WriteString("find /mnt-tree | sort; echo lost > /mnt-tree/lost\n")
+			b.WriteString("find /mnt-tree 2>&1 | sort; echo lost > /mnt-tree/lost\n")
 		case graph.MountTemp:
 			b.WriteString("echo 1 > mnt-temp/f; cat mnt-temp/*\n")
 		case graph.MountCache:
@@ -191,7 +191,7 @@ func (d *drawer) command() string {
 		fmt.Sprintf("none new && echo 1 > new && ln new %s/new2", p),
 		fmt.Sprintf("rm -rf %s; mkdir %s; echo 1 > %s/n", p, p, p),
 		fmt.Sprintf("file %s && cat %s", p, p),
-		"find a b bin usr lib c d -xdev | sort", // not what an engine has to show
+		"find a b bin usr lib c d -xdev 2>&1 | sort", // not what an engine has to show
 		fmt.Sprintf("stat -c '%%n %%a %%u:%%g %%F' %s", p),
 		"echo out; echo err >&2",
 		"seq 1 5000",
