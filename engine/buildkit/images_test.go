@@ -182,15 +182,24 @@ func TestWhatADaemonHoldsIsExportedHereAsItIs(t *testing.T) {
 }
 
 func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
-	host := registry(t)
+	ref := map[string]string{"ref": registry(t) + "/cache:1"}
+	t.Run("registry", func(t *testing.T) {
+		shareCache(t, client.CacheOptionsEntry{Type: "registry", Attrs: ref}, client.CacheOptionsEntry{Type: "registry", Attrs: ref})
+	})
+	dir := t.TempDir()
+	t.Run("local", func(t *testing.T) {
+		shareCache(t, client.CacheOptionsEntry{Type: "local", Attrs: map[string]string{"dest": dir}}, client.CacheOptionsEntry{Type: "local", Attrs: map[string]string{"src": dir}})
+	})
+}
+
+func shareCache(t *testing.T, to, from client.CacheOptionsEntry) {
 	n := func(last string) *graph.Node {
 		made := script(enginetest.Busybox(t), "head -c 9 /dev/urandom > /made; touch -d @7 /made /")
 		return script(made, "cp /made /copy; touch -d @7 /copy /; echo "+last)
 	}
 	var digests []string
 	for _, o := range []buildkit.Options{
-		{CacheTo: []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": host + "/cache:1"}}}},
-		{CacheFrom: []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": host + "/cache:1"}}}},
+		{CacheTo: []client.CacheOptionsEntry{to}}, {CacheFrom: []client.CacheOptionsEntry{from}},
 	} {
 		d, err := daemontest.Start()
 		if err != nil {

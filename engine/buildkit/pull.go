@@ -52,6 +52,9 @@ func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) 
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("%s: %w", ref, err)
 	}
+	if is := c.Platform(); want != nil && (want.OS != is.OS || want.Architecture != is.Architecture) {
+		return engine.Result{}, fmt.Errorf("%s: no image for the platform %s: it is for %s", ref, image.FormatPlatform(*want), image.FormatPlatform(is))
+	}
 	o := []llb.ImageOption{llb.WithCustomName("inlay: pull " + ref)}
 	if want != nil {
 		o = append(o, llb.Platform(*want))

@@ -12,7 +12,6 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
-	sessioncontent "github.com/moby/buildkit/session/content"
 	"github.com/moby/buildkit/session/secrets"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	godigest "github.com/opencontainers/go-digest"
@@ -34,11 +33,6 @@ const store = "inlay"
 // what it lacks of it, by digest.
 func Image(manifest godigest.Digest, o ...llb.OCILayoutOption) llb.State {
 	return llb.OCILayout("inlay/local@"+manifest.String(), append([]llb.OCILayoutOption{llb.OCIStore("", store)}, o...)...)
-}
-
-// contentsOf gives blobs to a daemon.
-func contentsOf(c Contents) session.Attachable {
-	return sessioncontent.NewAttachable(map[string]content.Store{"oci:" + store: blobs{contents: c}})
 }
 
 // blobs is Contents as a store of containerd from which is only read.

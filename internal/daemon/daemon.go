@@ -11,12 +11,15 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -48,6 +51,7 @@ type Daemon struct {
 	gateway gateway.Client
 	end     func()        // of the session
 	ended   chan struct{} // the session is over
+	dead    atomic.Bool   // it does not answer any more
 	err     error         // why; read after ended
 }
 
@@ -104,7 +108,10 @@ func (d *Daemon) begin(ctx context.Context) error {
 	go func() {
 		defer end()
 		defer close(d.ended)
-		_, d.err = d.client.Build(life, client.SolveOpt{Session: d.attachables(), Internal: true}, "inlay",
+		_, d.err = d.client.Build(life, client.SolveOpt{
+			Session: d.attachables(), OCIStores: d.stores(), CacheImports: d.options.Imports, Internal: true,
+			FrontendAttrs: map[string]string{}, // the client writes into it
+		}, "inlay",
 			func(ctx context.Context, g gateway.Client) (*gateway.Result, error) {
 				select {
 				case ready <- g:
@@ -121,6 +128,13 @@ func (d *Daemon) begin(ctx context.Context) error {
 	}()
 	select {
 	case d.gateway = <-ready:
+		go d.beat(life, func(cause error) {
+			if cause != nil && life.Err() == nil {
+				d.dead.Store(true)
+				d.client.Close() // ends all that waits for an answer
+			}
+			end()
+		})
 		return nil
 	case <-d.ended:
 		return d.err
@@ -192,10 +206,12 @@ func (d *Daemon) Solve(ctx context.Context, defs ...*llb.Definition) ([]Ref, err
 	return refs, nil
 }
 
+// imports gives the caches that results are looked for in, as the client has found
+// them: it serves those that are directories of this machine.
 func (d *Daemon) imports() []gateway.CacheOptionsEntry {
 	var out []gateway.CacheOptionsEntry
-	for _, e := range d.options.Imports {
-		out = append(out, gateway.CacheOptionsEntry{Type: e.Type, Attrs: e.Attrs})
+	if err := json.Unmarshal([]byte(d.gateway.BuildOpts().Opts["cache-imports"]), &out); err != nil {
+		return nil // there are none
 	}
 	return out
 }
@@ -216,6 +232,9 @@ func (d *Daemon) Lost(err error) error {
 
 // over tells whether the session is.
 func (d *Daemon) over() bool {
+	if d.dead.Load() {
+		return true
+	}
 	select {
 	case <-d.ended:
 		return true
@@ -233,7 +252,8 @@ func (d *Daemon) Export(ctx context.Context, def *llb.Definition, exports []clie
 		}
 	}()
 	r, err := d.client.Solve(ctx, def, client.SolveOpt{
-		Exports: exports, CacheExports: caches, CacheImports: d.options.Imports, Session: d.attachables(), Internal: true,
+		Exports: exports, CacheExports: caches, CacheImports: d.options.Imports,
+		Session: d.attachables(), OCIStores: d.stores(), Internal: true, FrontendAttrs: map[string]string{},
 	}, status)
 	if err != nil {
 		return nil, d.Lost(err)
@@ -241,12 +261,17 @@ func (d *Daemon) Export(ctx context.Context, def *llb.Definition, exports []clie
 	return r.ExporterResponse, nil
 }
 
-// attachables is what the daemon may ask for.
+// stores is what the daemon may ask for by digest.
+func (d *Daemon) stores() map[string]content.Store {
+	if d.options.Contents == nil {
+		return nil
+	}
+	return map[string]content.Store{store: blobs{contents: d.options.Contents}}
+}
+
+// attachables is what else the daemon may ask for.
 func (d *Daemon) attachables() []session.Attachable {
 	out := []session.Attachable{credentials()}
-	if d.options.Contents != nil {
-		out = append(out, contentsOf(d.options.Contents))
-	}
 	if d.options.Secret != nil {
 		out = append(out, secretsOf(d.options.Secret))
 	}
