@@ -101,7 +101,9 @@ type RemoteExec struct {
 	// remembers is tried again.
 	Expect []int
 	// Remembered takes such a failure for what it was: the step is looked into.
+	// Attempt is then that of the exit that it had.
 	Remembered bool
+	Attempt    string
 	// Output receives what the process writes, while it does.
 	Output func(stderr bool, b []byte)
 	// Restarted is told when the machine went away and the process is run again by
@@ -121,9 +123,11 @@ type RemoteMount struct {
 type RemoteExit struct {
 	Held   *Held // nil of one that did not start
 	Cached bool
-	Exit   ProcessExit
-	Stdout io.Reader // all that it wrote
-	Stderr io.Reader
+	// Attempt tells it from other exits of the same process; "" is the first.
+	Attempt string
+	Exit    ProcessExit
+	Stdout  io.Reader // all that it wrote
+	Stderr  io.Reader
 }
 
 // ProcessExit is how a process ended.

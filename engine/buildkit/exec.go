@@ -51,6 +51,9 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	if err != nil {
 		return engine.RemoteExit{}, err
 	}
+	if x.Remembered {
+		attempt = []byte(x.Attempt)
+	}
 	out, err := run.try(ctx, attempt)
 	if err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) {
 		return out, err
@@ -230,7 +233,7 @@ func ownerOf(s string) (uid, gid int, err error) {
 }
 
 // try runs the process, or takes what the daemon remembers of it.
-func (p *process) try(ctx context.Context, attempt []byte) (engine.RemoteExit, error) {
+func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExit, err error) {
 	run := p.run(attempt)
 	out := run.AddMount(outDir, llb.Scratch())
 	h, err := p.remote.hold(ctx, run.Root(), p.x.Root.Tree.Attr())
@@ -247,6 +250,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (engine.RemoteExit, e
 	}
 	var exit engine.RemoteExit
 	var root tree.Attr
+	defer func() { ran.Attempt = string(attempt) }()
 	attempts := 0
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
@@ -42,6 +43,10 @@ func graphs(t testing.TB, usual int) int {
 // limits are what daemons cannot keep: see docs/buildkit.md.
 var limits = enginetest.Limits{NoMoves: true, Trees: treetest.Limits{NoTrusted: true}}
 
+// begun is before any daemon of these tests was: what one remembers of a process
+// was written later.
+var begun = time.Now().Add(-time.Second)
+
 // equal compares this machine with a daemon on graphs. $INLAY_FIRST is the seed of
 // the first one.
 func equal(t *testing.T, n int, o buildkit.Options) {
@@ -50,7 +55,7 @@ func equal(t *testing.T, n int, o buildkit.Options) {
 		t.Skip("needs inlay-runc: gcc, pkg-config and libseccomp-dev")
 	}
 	first, _ := strconv.ParseUint(os.Getenv("INLAY_FIRST"), 10, 64)
-	enginetest.Equal(t, n, enginetest.EqualOptions{Limits: limits, First: first}, func(t testing.TB) (a, b engine.Engine) {
+	enginetest.Equal(t, n, enginetest.EqualOptions{Limits: limits, First: first, Since: begun}, func(t testing.TB) (a, b engine.Engine) {
 		return openHere(t, embedded.Options{Record: true}), open(t, embedded.Options{Record: true}, o)
 	})
 }

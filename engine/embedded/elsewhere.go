@@ -323,6 +323,7 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 	if err != nil {
 		return engine.Result{}, err
 	}
+	x.attempt = exit.Attempt
 	if x.cached = exit.Cached; exit.Cached {
 		err = out.replay(exit)
 	} else {
@@ -394,7 +395,7 @@ func (o *outputs) replay(exit engine.RemoteExit) error {
 // request says what the remote is to run.
 func (x *exec) request(ctx context.Context) (engine.RemoteExec, runtime.Process, error) {
 	r, p, err := x.remoteProcess(ctx)
-	return engine.RemoteExec{RemoteProcess: r, Stdin: x.spec.Stdin, NoCache: x.spec.NoCache, Expect: x.spec.Expect, Remembered: x.step.run.remaking}, p, err
+	return engine.RemoteExec{RemoteProcess: r, Stdin: x.spec.Stdin, NoCache: x.spec.NoCache, Expect: x.spec.Expect, Remembered: x.step.run.remaking, Attempt: x.step.run.attempts[x.node]}, p, err
 }
 
 // remoteProcess says what the remote is to run, and what it sees.
@@ -475,11 +476,11 @@ func (e *Engine) remade(ctx context.Context, f runs.Found, st *runs.Step) (engin
 		}
 		return engine.Result{}, fmt.Errorf("step %d of run %s was made elsewhere, and is looked into there: use --engine %s", st.Number(), f.Run.Name, name)
 	}
-	n, err := remadeBy(f, st)
+	n, attempts, err := remadeBy(f, st)
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("step %d of run %s cannot be made again: %w", st.Number(), f.Run.Name, err)
 	}
-	r := &run{root: n, remaking: true, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
+	r := &run{root: n, remaking: true, attempts: attempts, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
 		return func() bool { return true }
 	}}
 	res, err := r.resolve(ctx, n)
@@ -496,8 +497,9 @@ func (e *Engine) remade(ctx context.Context, f runs.Found, st *runs.Step) (engin
 }
 
 // remadeBy gives the node of a step of a run.
-func remadeBy(f runs.Found, st *runs.Step) (*graph.Node, error) {
+func remadeBy(f runs.Found, st *runs.Step) (n *graph.Node, attempts map[*graph.Node]string, err error) {
 	nodes := map[int]*graph.Node{}
+	attempts = map[*graph.Node]string{}
 	var make func(st *runs.Step) (*graph.Node, error)
 	make = func(st *runs.Step) (*graph.Node, error) {
 		if n := nodes[st.Index]; n != nil {
@@ -534,7 +536,9 @@ func remadeBy(f runs.Found, st *runs.Step) (*graph.Node, error) {
 			n = inputs[0] // it is not opened again, and changed nothing
 		}
 		nodes[st.Index] = n
+		attempts[n] = st.Attempt
 		return n, nil
 	}
-	return make(st)
+	n, err = make(st)
+	return n, attempts, err
 }

@@ -72,7 +72,7 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 	defer n.notes.mu.Unlock()
 	defer n.notes.change(n)
 	n.step.Ended = time.Now()
-	n.record.Process, n.record.Log = s.process, s.ran
+	n.record.Process, n.record.Log, n.record.Attempt = s.process, s.ran, s.attempt
 	if err != nil {
 		n.step.State = runs.Failed
 		if s.stopped {

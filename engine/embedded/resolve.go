@@ -27,8 +27,9 @@ func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (eng
 
 // run is one resolution of a graph, which may be one of several of a run.
 type run struct {
-	root     *graph.Node // what is resolved
-	remaking bool        // what another run has made, as it was made
+	root     *graph.Node            // what is resolved
+	remaking bool                   // what another run has made, as it was made
+	attempts map[*graph.Node]string // of the processes that it ran
 	*history
 	engine *Engine
 	events *events
@@ -225,6 +226,7 @@ type step struct {
 	process *runs.Process // what became of its process; nil if there was none
 	ran     *runs.LogName // of a cached exec: where its log is
 	note    *note         // nil unless the run is remembered
+	attempt string        // of a process that a remote ran
 }
 
 // event tells of an event, and notes what is to be remembered of it.

@@ -63,6 +63,8 @@ type StepRecord struct {
 	// Node is the op, of a step whose tree may be known to a remote alone: it is
 	// resolved again to be looked into.
 	Node *graph.Encoded `json:",omitempty"`
+	// Attempt is that of the process that a remote ran; "" is the first.
+	Attempt string `json:",omitempty"`
 	// Lowered is how a remote made the trees that it needed.
 	Lowered []engine.Lowering `json:",omitempty"`
 

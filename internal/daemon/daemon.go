@@ -151,6 +151,9 @@ func (d *Daemon) Close() error {
 	case <-d.ended:
 	case <-time.After(5 * time.Second): // it does not answer any more
 	}
+	if d.dead.Load() {
+		return nil // it was closed as it did not answer
+	}
 	return d.client.Close()
 }
 

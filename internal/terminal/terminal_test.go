@@ -111,7 +111,8 @@ func TestATerminalIsPutBack(t *testing.T) {
 	if n, err := theirs.Read(b); err != nil || string(b[:n]) != "next\n" {
 		t.Errorf("%q, %v", b[:n], err)
 	}
-	if n, err := ours.Read(b); err != nil || string(b[:n]) != "\x1b[31moutnext\r\n" {
+	const want = "\x1b[31moutnext\r\n"
+	if n, err := io.ReadAtLeast(ours, b, len(want)); err != nil || string(b[:n]) != want {
 		t.Errorf("%q, %v", b[:n], err)
 	}
 }
