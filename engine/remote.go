@@ -74,6 +74,8 @@ type Local interface {
 	Remember(ctx context.Context, of digest.Digest, what []byte) error
 	// Secret gives the value of a secret.
 	Secret(ctx context.Context, name string) ([]byte, error)
+	// Tell tells who resolves something what happens that is no step's.
+	Tell(ev Event)
 }
 
 // RemoteProcess is a process that a remote is to run, and what it sees.

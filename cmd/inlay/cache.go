@@ -6,17 +6,17 @@ import (
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
-	moby "github.com/moby/buildkit/client"
 	"github.com/spf13/cobra"
 )
 
 // cacheFlags adds --cache-from and --cache-to, as buildx has them.
 func (a *app) cacheFlags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&a.cacheFrom, "cache-from", nil,
-		"take results from a cache: type=registry,ref=REF,trust=true or type=local,src=DIR,trust=true; may be repeated")
+		"take results from a cache: type=registry,ref=REF,trust=true or type=local,src=DIR,trust=true; a BuildKit daemon knows more types, and trusts its caches; may be repeated")
 	c.Flags().StringArrayVar(&a.cacheTo, "cache-to", nil,
-		"write results to a cache: type=registry,ref=REF or type=local,dest=DIR; may be repeated")
+		"write results to a cache: type=registry,ref=REF or type=local,dest=DIR; a BuildKit daemon knows more types, such as inline; may be repeated")
 	for _, name := range []string{"cache-from", "cache-to"} {
 		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions([]string{"type=registry,ref=", "type=local,"},
 			cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
@@ -32,21 +32,13 @@ func (a *app) caches(o *embedded.Options) (err error) {
 	return err
 }
 
-// daemonCaches reads the flags for a BuildKit daemon, which knows what they mean.
-func (a *app) daemonCaches() (from, to []moby.CacheOptionsEntry, err error) {
-	any := func(engine.Cache) error { return nil }
-	entries := func(flag string, texts []string) (out []moby.CacheOptionsEntry, err error) {
-		all, err := readCaches(flag, texts, any)
-		for _, c := range all {
-			out = append(out, moby.CacheOptionsEntry{Type: c.Type, Attrs: c.Attrs})
-		}
-		return out, err
+// daemonCaches reads the flags for a BuildKit daemon.
+func (a *app) daemonCaches(o *buildkit.Options) (err error) {
+	if o.CacheFrom, err = readCaches("--cache-from", a.cacheFrom, buildkit.CheckCacheFrom); err != nil {
+		return err
 	}
-	if from, err = entries("--cache-from", a.cacheFrom); err != nil {
-		return nil, nil, err
-	}
-	to, err = entries("--cache-to", a.cacheTo)
-	return from, to, err
+	o.CacheTo, err = readCaches("--cache-to", a.cacheTo, buildkit.CheckCacheTo)
+	return err
 }
 
 func readCaches(flag string, texts []string, check func(engine.Cache) error) (out []engine.Cache, err error) {

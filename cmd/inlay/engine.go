@@ -32,11 +32,11 @@ func (a *app) elsewhere(o *embedded.Options) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := a.daemonCaches()
-	if err != nil {
+	at := buildkit.Options{Addresses: addresses, Route: dir}
+	if err := a.daemonCaches(&at); err != nil {
 		return err
 	}
 	o.Name = name
-	o.Remote = buildkit.At(buildkit.Options{Addresses: addresses, Route: dir, CacheFrom: from, CacheTo: to})
+	o.Remote = buildkit.At(at)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -18,8 +19,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/moby/buildkit/client"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
@@ -43,6 +42,51 @@ func TestAnAddressWhereNobodyAnswersIsAnErrorThatNamesIt(t *testing.T) {
 	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: at}}})
 	_, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
 	if err == nil || !strings.Contains(err.Error(), at) || !strings.Contains(err.Error(), "is it running") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestADaemonIsReachedThroughTheCommandOfItsAddress(t *testing.T) {
+	at := address(t).URL
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	for _, name := range []string{"docker", "kubectl", "ssh"} {
+		text := fmt.Sprintf("#!/bin/sh\necho %s \"$@\" >> %s\nexec %s --addr %s dial-stdio\n", name, log, os.Getenv("INLAY_TEST_BUILDKIT")+"/buildctl", at)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	for address, want := range map[string]string{
+		"docker-container://box":                           "docker exec -i box buildctl dial-stdio",
+		"kube-pod://pod?namespace=n&context=c&container=b": "kubectl --context=c --namespace=n exec --container=b -i pod -- buildctl dial-stdio",
+		"ssh://user@host:2222":                             "ssh -l user -p 2222 -- host buildctl dial-stdio",
+	} {
+		all, err := buildkit.ParseEngine("buildkit://" + address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := open(t, embedded.Options{}, buildkit.Options{Addresses: all})
+		if _, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "echo "+address), nil); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+		if b, err := os.ReadFile(log); err != nil || !strings.Contains(string(b), want+"\n") {
+			t.Errorf("%s: called was %s (%v), want %s", address, b, err, want)
+		}
+	}
+}
+
+func TestACommandThatReachesNoDaemonIsAnErrorThatSaysWhy(t *testing.T) {
+	daemontest.Skip(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\necho first >&2; echo 'no such \"box\"' >&2; exit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: "docker-container://box"}}})
+	_, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
+	const want = `docker-container://box: the command "docker exec -i box buildctl dial-stdio" ended with exit status 3: no such "box": it must`
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -107,7 +151,7 @@ func TestWhenADaemonOfAPoolGoesAwayAnotherOneGoesOnWithTheSharedCache(t *testing
 	// What is in the shared cache is taken from there by who takes over, too: it is
 	// random, and would be another one.
 	ref := map[string]string{"ref": registry(t) + "/cache:1"}
-	cache := []client.CacheOptionsEntry{{Type: "registry", Attrs: ref}}
+	cache := []engine.Cache{{Type: "registry", Attrs: ref}}
 	base := script(enginetest.Busybox(t), "mkdir /made; head -c 9 /dev/urandom > /made/a; touch -d @7 /made/a /made /")
 	before := open(t, embedded.Options{}, buildkit.Options{Addresses: at[1:2], CacheTo: cache})
 	made, err := before.Resolve(t.Context(), base, nil)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 
 	"github.com/moby/buildkit/client"
@@ -36,7 +35,7 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 	if o.PlainHTTP {
 		attrs["registry.insecure"] = "true"
 	}
-	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, r.caches(func(kind string) bool { return kind == "inline" }))
+	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, r.caches(func(kind string) bool { return kind == "inline" }), telling(to.Path, o.Progress))
 	if err != nil {
 		return engine.Exported{}, true, fmt.Errorf("the daemon could not push %s: %w", to.Path, err)
 	}
@@ -50,8 +49,21 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 	}, true, nil
 }
 
+// telling gives what tells a sink how far a daemon is with what becomes name. It
+// does not say how much that is in all.
+func telling(name string, sink engine.Sink) func(*client.SolveStatus) {
+	if sink == nil {
+		return nil
+	}
+	return func(s *client.SolveStatus) {
+		for _, v := range s.Statuses {
+			sink.Event(engine.Progress{Step: -1, What: name + ": " + v.ID, Done: v.Current, Total: v.Total})
+		}
+	}
+}
+
 // export has a daemon export a result.
-func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportEntry, caches []client.CacheOptionsEntry) (told map[string]string, err error) {
+func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportEntry, caches []client.CacheOptionsEntry, tell func(*client.SolveStatus)) (told map[string]string, err error) {
 	s, _, err := r.lower(ctx, res)
 	if err != nil {
 		return nil, err
@@ -65,7 +77,7 @@ func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportE
 		if err != nil {
 			return err
 		}
-		told, err = d.Export(ctx, def, exports, caches)
+		told, err = d.Export(ctx, def, exports, caches, tell)
 		return err
 	})
 	return told, err
@@ -92,7 +104,7 @@ func (r *Remote) ExportCache(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = d.Export(ctx, def, nil, to)
+		_, err = d.Export(ctx, def, nil, to, nil)
 		return err
 	})
 	if err != nil {
@@ -101,24 +113,9 @@ func (r *Remote) ExportCache(ctx context.Context) error {
 	return nil
 }
 
-// caches gives the caches of some kinds that results go to, with all that they follow
-// from unless something else was asked for.
+// caches gives the caches of some kinds that results go to.
 func (r *Remote) caches(of func(kind string) bool) []client.CacheOptionsEntry {
-	var out []client.CacheOptionsEntry
-	for _, c := range r.options.CacheTo {
-		if !of(c.Type) {
-			continue
-		}
-		attrs := maps.Clone(c.Attrs)
-		if attrs == nil {
-			attrs = map[string]string{}
-		}
-		if attrs["mode"] == "" && c.Type != "inline" {
-			attrs["mode"] = "max"
-		}
-		out = append(out, client.CacheOptionsEntry{Type: c.Type, Attrs: attrs})
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(r.to), func(c client.CacheOptionsEntry) bool { return !of(c.Type) })
 }
 
 // made notes what a process left: of what it began with, nothing more is needed.
@@ -191,7 +188,7 @@ func (r *Remote) fetchAll(ctx context.Context, res engine.Result) error {
 	_, err := r.export(ctx, res, client.ExportEntry{
 		Type:   client.ExporterTar,
 		Output: func(map[string]string) (io.WriteCloser, error) { return out, nil },
-	}, nil)
+	}, nil, nil)
 	out.CloseWithError(err)
 	return errors.Join(err, <-kept)
 }

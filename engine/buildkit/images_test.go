@@ -1,6 +1,7 @@
 package buildkit_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
-	"github.com/moby/buildkit/client"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
@@ -184,22 +184,92 @@ func TestWhatADaemonHoldsIsExportedHereAsItIs(t *testing.T) {
 func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
 	ref := map[string]string{"ref": registry(t) + "/cache:1"}
 	t.Run("registry", func(t *testing.T) {
-		shareCache(t, client.CacheOptionsEntry{Type: "registry", Attrs: ref}, client.CacheOptionsEntry{Type: "registry", Attrs: ref})
+		shareCache(t, engine.Cache{Type: "registry", Attrs: ref}, engine.Cache{Type: "registry", Attrs: ref})
 	})
 	dir := t.TempDir()
 	t.Run("local", func(t *testing.T) {
-		shareCache(t, client.CacheOptionsEntry{Type: "local", Attrs: map[string]string{"dest": dir}}, client.CacheOptionsEntry{Type: "local", Attrs: map[string]string{"src": dir}})
+		shareCache(t, engine.Cache{Type: "local", Attrs: map[string]string{"dest": dir}}, engine.Cache{Type: "local", Attrs: map[string]string{"src": dir}})
 	})
 }
 
-func shareCache(t *testing.T, to, from client.CacheOptionsEntry) {
+func TestWhatIsWrongWithADaemonsCachesIsTold(t *testing.T) {
+	daemontest.Skip(t)
+	host := registry(t)
+	for _, c := range []struct {
+		name    string
+		from    engine.Cache
+		warning bool
+		want    string
+	}{
+		{"a registry has none", engine.Cache{Type: "registry", Attrs: map[string]string{"ref": host + "/none:1"}}, false, "none yet"},
+		{"nobody answers", engine.Cache{Type: "registry", Attrs: map[string]string{"ref": "127.0.0.1:1/cache:1"}}, true, "cannot read it"},
+		{"a directory has none", engine.Cache{Type: "local", Attrs: map[string]string{"src": t.TempDir()}}, false, "none yet"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := open(t, embedded.Options{}, buildkit.Options{CacheFrom: []engine.Cache{c.from}})
+			var told []engine.CacheTold
+			if _, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "echo "+rand.Text()), engine.SinkFunc(func(ev engine.Event) {
+				if e, ok := ev.(engine.CacheTold); ok {
+					told = append(told, e)
+				}
+			})); err != nil {
+				t.Fatal(err)
+			}
+			if len(told) != 1 || told[0].Warning != c.warning || !strings.Contains(told[0].Text, c.want) {
+				t.Errorf("it is told %+v", told)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoCacheOfADaemonIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"type=tape,ref=x": "tape", "type=registry": "ref", "type=local": "src", "type=inline": "type=registry",
+		"type=registry,ref=x,plain-http=perhaps": "plain-http",
+	} {
+		c, err := engine.ParseCache(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := buildkit.CheckCacheFrom(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if _, err := embedded.Open(t.Context(), embedded.Options{Store: t.TempDir(), Remote: buildkit.At(buildkit.Options{
+			Addresses: []daemon.Address{{URL: "unix:///none"}}, CacheFrom: []engine.Cache{c},
+		})}); err == nil {
+			t.Errorf("%s: an engine is opened with it", text)
+		}
+	}
+	for text, want := range map[string]string{
+		"type=tape": "tape", "type=registry": "ref", "type=local,src=x": "dest", "type=registry,ref=x,mode=some": "mode",
+	} {
+		c, err := engine.ParseCache(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := buildkit.CheckCacheTo(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"type=inline", "type=gha", "type=s3,region=x,bucket=y", "type=local,dest=x,mode=min", "host/name:tag"} {
+		c, err := engine.ParseCache(text)
+		if err == nil {
+			err = buildkit.CheckCacheTo(c)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func shareCache(t *testing.T, to, from engine.Cache) {
 	n := func(last string) *graph.Node {
 		made := script(enginetest.Busybox(t), "head -c 9 /dev/urandom > /made; touch -d @7 /made /")
 		return script(made, "cp /made /copy; touch -d @7 /copy /; echo "+last)
 	}
 	var digests []string
 	for _, o := range []buildkit.Options{
-		{CacheTo: []client.CacheOptionsEntry{to}}, {CacheFrom: []client.CacheOptionsEntry{from}},
+		{CacheTo: []engine.Cache{to}}, {CacheFrom: []engine.Cache{from}},
 	} {
 		d, err := daemontest.Start()
 		if err != nil {

@@ -42,8 +42,8 @@ type Options struct {
 	Route string
 	// CacheFrom and CacheTo are where a daemon looks for results that it does not
 	// have, and puts those of a run at its end.
-	CacheFrom []client.CacheOptionsEntry
-	CacheTo   []client.CacheOptionsEntry
+	CacheFrom []engine.Cache
+	CacheTo   []engine.Cache
 	// Copy has files copied into a tree instead of merging snapshots, as it is done
 	// for daemons that are too old to merge.
 	Copy bool
@@ -61,6 +61,8 @@ type Remote struct {
 	watches *watches
 	places  places
 	shims   shims
+
+	from, to []client.CacheOptionsEntry // the caches of the options
 
 	mu     sync.Mutex
 	daemon *daemon.Daemon // nil before the first use, and after one is lost
@@ -85,6 +87,9 @@ func ParseEngine(s string) ([]daemon.Address, error) {
 	}
 	var out []daemon.Address
 	for part := range strings.SplitSeq(rest, ",") {
+		if part == "" {
+			return nil, fmt.Errorf("%q is no engine: a comma has an address before and behind it", s)
+		}
 		a, err := daemon.ParseAddress(part)
 		if err != nil {
 			return nil, err
@@ -101,9 +106,16 @@ func New(o Options, local engine.Local) (*Remote, error) {
 	}
 	r := &Remote{
 		options: o, local: local, order: ordered(o.Addresses, o.Route),
-		watches: newWatches(), holds: map[digest.Digest]*held{}, wrong: map[digest.Digest]string{},
+		holds: map[digest.Digest]*held{}, wrong: map[digest.Digest]string{},
 	}
-	r.uploads = newUploads(local)
+	var err error
+	if r.from, err = entries(o.CacheFrom, cacheFrom); err != nil {
+		return nil, err
+	}
+	if r.to, err = entries(o.CacheTo, cacheTo); err != nil {
+		return nil, err
+	}
+	r.watches, r.uploads = newWatches(r.unread), newUploads(local)
 	return r, nil
 }
 
@@ -148,10 +160,11 @@ func (r *Remote) connected(ctx context.Context) (*daemon.Daemon, error) {
 		a := r.order[r.next%len(r.order)]
 		d, err := daemon.Dial(ctx, daemon.Options{
 			Address: a, Contents: r.uploads, Secret: r.local.Secret,
-			Status: r.watches.status, Imports: r.options.CacheFrom,
+			Status: r.watches.status, Imports: r.from,
 		})
 		if err == nil {
 			r.daemon = d
+			r.missing()
 			return d, nil
 		}
 		if ctx.Err() != nil {

@@ -18,6 +18,9 @@ import (
 
 // watches is who wants to know what goes on at a daemon.
 type watches struct {
+	// unread is told of each cache that cannot be read, and why.
+	unread func(cache, why string)
+
 	mu   sync.Mutex
 	all  map[godigest.Digest]map[*watch]bool
 	done map[godigest.Digest]bool // vertices that were complete in this session
@@ -42,8 +45,8 @@ type watch struct {
 	cached bool // guarded by the mutex of watches
 }
 
-func newWatches() *watches {
-	return &watches{all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}, said: map[godigest.Digest]*said{}}
+func newWatches(unread func(cache, why string)) *watches {
+	return &watches{unread: unread, all: map[godigest.Digest]map[*watch]bool{}, done: map[godigest.Digest]bool{}, said: map[godigest.Digest]*said{}}
 }
 
 // watch watches a vertex until stop.
@@ -102,6 +105,10 @@ func (w *watch) told() bool {
 	return w.cached
 }
 
+// importing is what a daemon's progress calls the reading of a cache, with its name
+// behind it. The results that a cache has are looked for without it when it fails.
+const importing = "importing cache manifest from "
+
 // status takes what a daemon tells.
 func (w *watches) status(s *client.SolveStatus) {
 	w.mu.Lock()
@@ -117,6 +124,9 @@ func (w *watches) status(s *client.SolveStatus) {
 	for _, v := range s.Vertexes {
 		if v.Completed == nil {
 			continue
+		}
+		if cache, ok := strings.CutPrefix(v.Name, importing); ok && v.Error != "" && !w.done[v.Digest] {
+			w.unread(cache, v.Error)
 		}
 		w.done[v.Digest] = true
 		if v.Error == "" {

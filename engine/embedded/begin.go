@@ -57,7 +57,7 @@ func (r *Run) resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine
 	e := &run{root: n, history: r.history, engine: r.Engine, events: newEvents(s), onStop: func(f func(error)) func() bool {
 		return context.AfterFunc(ctx, func() { f(context.Cause(ctx)) })
 	}}
-	r.caches.listen(e.events)
+	r.audience.listen(e.events)
 	e.forgetLost()
 	if err := r.remember(ctx, n, e.events); err != nil {
 		return engine.Result{}, err

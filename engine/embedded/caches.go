@@ -32,7 +32,6 @@ type caches struct {
 	list   []*sharedCache
 
 	mu   sync.Mutex
-	sink *events                  // of the resolution that began last
 	hits map[digest.Digest][]*hit // by the digests of their trees, until these are in the store
 }
 
@@ -70,24 +69,6 @@ func newCaches(e *Engine, from []engine.Cache) (*caches, error) {
 	return rs, nil
 }
 
-// listen makes the events of a resolution those of what is read meanwhile.
-func (rs *caches) listen(ev *events) {
-	if rs != nil {
-		rs.mu.Lock()
-		rs.sink = ev
-		rs.mu.Unlock()
-	}
-}
-
-func (rs *caches) tell(ev engine.Event) {
-	rs.mu.Lock()
-	sink := rs.sink
-	rs.mu.Unlock()
-	if sink != nil {
-		sink.send(ev)
-	}
-}
-
 // isGone tells whether a cache was given up.
 func (rs *caches) isGone(c *sharedCache) bool {
 	rs.mu.Lock()
@@ -105,7 +86,7 @@ func (rs *caches) giveUp(ctx context.Context, r *sharedCache, err error) {
 	r.gone = true
 	rs.mu.Unlock()
 	if !was {
-		rs.tell(engine.CacheTold{Cache: r.place.name, Warning: true, Text: fmt.Sprintf("it is not used any more: %v", err)})
+		rs.engine.audience.tell(engine.CacheTold{Cache: r.place.name, Warning: true, Text: fmt.Sprintf("it is not used any more: %v", err)})
 	}
 }
 
@@ -145,13 +126,13 @@ func (r *sharedCache) open(ctx context.Context, rs *caches) *cache.Cache {
 	r.opened = true
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, image.ErrUnknownRef):
-		rs.tell(engine.CacheTold{Cache: r.place.name, Text: "there is none yet"})
+		rs.engine.audience.tell(engine.CacheTold{Cache: r.place.name, Text: "there is none yet"})
 	case err != nil:
 		rs.giveUp(ctx, r, err)
 	default:
 		r.cache = c
 		if !r.place.trust && c.Len() > 0 {
-			rs.tell(engine.CacheTold{Cache: r.place.name, Text: "its results are not used, only what can be verified by digest: " +
+			rs.engine.audience.tell(engine.CacheTold{Cache: r.place.name, Text: "its results are not used, only what can be verified by digest: " +
 				"add trust=true if you trust all who can write there"})
 		}
 	}

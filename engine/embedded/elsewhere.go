@@ -25,6 +25,9 @@ import (
 // local is the engine as its remote sees it.
 type local struct{ engine *Engine }
 
+// Tell tells who resolves something.
+func (l local) Tell(ev engine.Event) { l.engine.audience.tell(ev) }
+
 // OpenContent opens a file of the store.
 func (l local) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
 	return l.engine.OpenContent(ctx, d)

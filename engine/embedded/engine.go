@@ -103,7 +103,8 @@ type Engine struct {
 	origins origins // of images that are not here as a whole
 	made    made    // results, for caches
 
-	where engine.Remote // runs the processes; nil for this machine
+	audience audience
+	where    engine.Remote // runs the processes; nil for this machine
 
 	slots    chan struct{} // of processes
 	terminal terminals

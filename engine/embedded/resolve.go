@@ -320,6 +320,28 @@ type events struct {
 
 func newEvents(s engine.Sink) *events { return &events{sink: s} }
 
+// audience is who is told what happens to an engine, and not in a step alone: the
+// resolution that began last.
+type audience struct {
+	mu     sync.Mutex
+	events *events // nil before the first one
+}
+
+func (a *audience) listen(ev *events) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.events = ev
+}
+
+func (a *audience) tell(ev engine.Event) {
+	a.mu.Lock()
+	to := a.events
+	a.mu.Unlock()
+	if to != nil {
+		to.send(ev)
+	}
+}
+
 func (e *events) send(ev engine.Event) {
 	if e.sink == nil {
 		return

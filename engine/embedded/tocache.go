@@ -64,7 +64,7 @@ func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]engine.Cache
 		return nil, nil
 	}
 	ev := newEvents(s)
-	e.caches.listen(ev)
+	e.audience.listen(ev)
 	e.made.mu.Lock()
 	results := maps.Clone(e.made.results)
 	e.made.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -130,16 +131,60 @@ func isUnavailable(err error) bool {
 	return false
 }
 
-// explained says what to do about the errors that connecting ends with.
+// unreached is why a daemon was not reached, in words for people.
+type unreached struct {
+	text string
+	err  error
+}
+
+func (u *unreached) Error() string { return u.text }
+func (u *unreached) Unwrap() error { return u.err }
+
+// explained gives the reason alone of an error that connecting ends with, and what to
+// do about it.
 func (a Address) explained(err error) error {
-	text := err.Error()
+	text := reason(err.Error())
+	hint := ""
 	switch {
+	case strings.HasPrefix(text, "the command "):
+		hint = "it must reach a buildkitd that has buildctl beside it"
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
-		return fmt.Errorf("%w: is it running, and is the address right?", err)
+		hint = "is it running, and is the address right?"
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
-		return fmt.Errorf("%w: name the daemon's authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE", err)
+		hint = "name the daemon's authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE"
 	case a.TLS != (TLS{}) && (strings.Contains(text, "broken pipe") || strings.Contains(text, "connection reset") || strings.Contains(text, "EOF")):
-		return fmt.Errorf("%w: it closed the connection, as it does when it does not trust the certificate of who asks", err)
+		hint = "it closed the connection, as it does when it does not trust the certificate of who asks"
 	}
-	return err
+	if hint != "" {
+		text += ": " + hint
+	}
+	return &unreached{text, err}
+}
+
+// reason gives what gRPC has wrapped up: why a connection failed, or how the command
+// ended that was to make it.
+func reason(text string) string {
+	_, desc, ok := strings.Cut(text, "connection error: desc = ")
+	if !ok {
+		return text
+	}
+	if q, err := strconv.QuotedPrefix(desc); err == nil {
+		desc, _ = strconv.Unquote(q) // it is one
+	}
+	desc = strings.TrimPrefix(strings.TrimPrefix(desc, "transport: "), "Error while dialing: ")
+	_, rest, ok := strings.Cut(desc, "command [")
+	if !ok {
+		return desc
+	}
+	command, rest, ok := strings.Cut(rest, "] has exited with ")
+	if !ok {
+		return desc
+	}
+	how, said, _ := strings.Cut(rest, ", make sure")
+	_, said, _ = strings.Cut(said, "stderr=")
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		how += ": " + last
+	}
+	return fmt.Sprintf("the command %q ended with %s", command, how)
 }

@@ -247,13 +247,20 @@ func (d *Daemon) over() bool {
 }
 
 // Export makes the result of a definition and has the daemon export it. It gives
-// what exporters and caches tell.
-func (d *Daemon) Export(ctx context.Context, def *llb.Definition, exports []client.ExportEntry, caches []client.CacheOptionsEntry) (map[string]string, error) {
+// what exporters and caches tell. Tell is called by one goroutine with what is going
+// on; it may be nil.
+func (d *Daemon) Export(ctx context.Context, def *llb.Definition, exports []client.ExportEntry, caches []client.CacheOptionsEntry, tell func(*client.SolveStatus)) (map[string]string, error) {
 	status := make(chan *client.SolveStatus)
+	told := make(chan struct{})
 	go func() {
-		for range status {
+		defer close(told)
+		for s := range status {
+			if tell != nil {
+				tell(s)
+			}
 		}
 	}()
+	defer func() { <-told }() // Solve has closed status
 	r, err := d.client.Solve(ctx, def, client.SolveOpt{
 		Exports: exports, CacheExports: caches, CacheImports: d.options.Imports,
 		Session: d.attachables(), OCIStores: d.stores(), Internal: true, FrontendAttrs: map[string]string{},
