@@ -124,7 +124,7 @@ func holds(t *testing.T, cases int, draw func(*treetest.Source) treetest.Case, b
 }
 
 func TestEveryOperationIsWhatTheModelDoes(t *testing.T) {
-	n := 20_000
+	n := 10_000
 	if long() {
 		n = 1_000_000
 	}

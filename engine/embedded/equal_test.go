@@ -15,7 +15,7 @@ import (
 // process must not be able to tell.
 func TestEveryWayToShowTreesMakesTheSameOfGraphs(t *testing.T) {
 	needsProcesses(t)
-	n, o := 30, enginetest.EqualOptions{}
+	n, o := 12, enginetest.EqualOptions{}
 	if os.Getenv("INLAY_LONG") != "" { // others each time
 		n, o.First = 2000, uint64(time.Now().UnixNano())
 	}

@@ -41,7 +41,7 @@ func kills() int {
 	if os.Getenv("INLAY_LONG") != "" {
 		return 200
 	}
-	return 10
+	return 5
 }
 
 // killed starts a task, kills it at random moments, and looks at what is left;

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,12 @@ func TestMain(m *testing.M) {
 	}
 	if dir := os.Getenv("INLAY_TEST_USER"); dir != "" {
 		ordinaryUser(dir)
+	}
+	flag.Parse()
+	if os.Getenv("INLAY_LONG") == "" {
+		if err := flag.Set("rapid.checks", "40"); err != nil { // 100 is the default
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }

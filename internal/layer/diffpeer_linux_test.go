@@ -79,7 +79,7 @@ func TestADifferenceUnpackedByOthersGivesTheOtherTree(t *testing.T) {
 				needTool(t, p.tool)
 			}
 			excused := map[string]int{}
-			n := long(300, 3000)
+			n := long(120, 3000)
 			for seed := range n {
 				was, now := treetest.Seeded(uint64(seed)).Pair(treetest.Limits{})
 				d, why := diffDifference(w, p, was, now)

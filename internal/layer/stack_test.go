@@ -68,7 +68,7 @@ func isReadAsTheRulesSay(t *testing.T, s treetest.Stack) {
 // layers hold and in whatever order.
 func TestStacksAreReadAsTheRulesSay(t *testing.T) {
 	refused, layers := 0, 0
-	for seed := range long(800, 20_000) {
+	for seed := range long(400, 20_000) {
 		from := treetest.Seeded(uint64(seed))
 		s := from.Stack(treetest.StackLimits{})
 		below, err := s.Apply()

@@ -64,7 +64,7 @@ func TestStacksAreUnpackedByOthersAsTheyAreRead(t *testing.T) {
 				needTool(t, p.tool)
 			}
 			excused := map[string]int{}
-			n := long(300, 3000)
+			n := long(100, 3000)
 			for seed := range n {
 				limits := p.limits
 				limits.Tidy = seed%2 == 0
