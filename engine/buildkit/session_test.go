@@ -92,7 +92,7 @@ func TestASessionAtADaemonLeavesWhatItChanged(t *testing.T) {
 	in := resolved(t, e, box(t))
 	left, out := said(t, e, embedded.Session{In: in, Args: sh(`cat /left -; echo to standard error >&2; exit 3`)}, "typed")
 	if left.ExitCode != 3 || left.Failed != nil || left.Changed != 0 ||
-		!strings.Contains(out, "was\ntyped") || !strings.Contains(out, "to standard error\n") {
+		!strings.Contains(out, "was\n") || !strings.Contains(out, "typed") || !strings.Contains(out, "to standard error\n") {
 		t.Errorf("%+v, %q", left, out)
 	}
 	left, _ = said(t, e, embedded.Session{In: in, Args: sh(`echo is > /left; rm /gone; mkdir -p /d/e; echo new > /d/e/f; ln /d/e/f /d/g; echo x > /etc/x`)}, "")
