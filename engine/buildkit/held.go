@@ -46,7 +46,10 @@ func (r *Remote) hold(ctx context.Context, s llb.State, a tree.Attr) (*held, err
 		if err != nil {
 			return fmt.Errorf("define what the daemon is to make: %w", err)
 		}
-		id = digest.Of(def.Def[len(def.Def)-1]) // it names what it is the output of
+		id = digest.Of(nil) // of scratch, which nothing makes
+		if n := len(def.Def); n > 0 {
+			id = digest.Of(def.Def[n-1]) // it names what it is the output of
+		}
 		return nil
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // composed gives a file that a process left, put into what another one left.
@@ -88,5 +89,25 @@ func TestADaemonThatMakesSomethingElseIsNoticed(t *testing.T) {
 				t.Errorf("it told %+v, want %s because of /lie", lowered, c.lower)
 			}
 		})
+	}
+}
+
+// A daemon has no result for what has nothing in it.
+func TestATreeThatIsLeftWithNothingInItIsKnown(t *testing.T) {
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skip("needs a static busybox")
+	}
+	e := open(t, embedded.Options{}, buildkit.Options{})
+	n := graph.New(graph.Exec{Args: []string{"/bin/busybox", "mkdir", "/empty"}}, "mkdir", composed(t))
+	n = graph.New(graph.Sub{Path: "/empty"}, "directory", n)
+	r, err := e.Resolve(t.Context(), n, nil)
+	if err == nil {
+		r, err = r.Known(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Tree.With(tree.Empty().Attr()).Digest(); got != tree.Empty().Digest() {
+		t.Errorf("the tree is %s", got)
 	}
 }

@@ -183,13 +183,13 @@ func (d *drawer) script(x graph.Exec) string {
 func (d *drawer) command() string {
 	p, q := d.path(), d.path()
 	safe := []string{ // they change no file that is there
-		"rm -rf " + p,
+		"rm -rf " + p + " 2>&1 | sort", // the order is the file system's
 		"mkdir -p " + p,
 		fmt.Sprintf("none %s && echo new > %s", p, p),
 		fmt.Sprintf("none %s && mkfifo %s", p, p),
 		fmt.Sprintf("none %s && ln -s %s %s", p, q, p),
 		fmt.Sprintf("none new && echo 1 > new && ln new %s/new2", p),
-		fmt.Sprintf("rm -rf %s; mkdir %s; echo 1 > %s/n", p, p, p),
+		fmt.Sprintf("rm -rf %s 2>&1 | sort; mkdir %s; echo 1 > %s/n", p, p, p),
 		fmt.Sprintf("file %s && cat %s", p, p),
 		"find a b bin usr lib c d -xdev 2>&1 | sort", // not what an engine has to show
 		fmt.Sprintf("stat -c '%%n %%a %%u:%%g %%F' %s", p),
@@ -205,11 +205,11 @@ func (d *drawer) command() string {
 		fmt.Sprintf("chown -h 5:6 %s", p),
 		fmt.Sprintf("touch -h -d @%d %s", d.IntN(9), p),
 		"touch " + p,
-		fmt.Sprintf("[ -d %s ] || mv %s %s", p, p, q),
-		fmt.Sprintf("mkdir moved && echo 1 > moved/f && mv moved %s", p),
+		fmt.Sprintf("[ -d %s ] || mv %s %s 2>&1 | sort", p, p, q),
+		fmt.Sprintf("mkdir moved && echo 1 > moved/f && mv moved %s 2>&1 | sort", p),
 	}
 	if !d.limits.NoMoves {
-		writes = append(writes, fmt.Sprintf("mv %s %s", p, q))
+		writes = append(writes, fmt.Sprintf("mv %s %s 2>&1 | sort", p, q))
 	}
 	if d.execs == 0 { // no process comes that would write to one of the names
 		writes = append(writes, fmt.Sprintf("ln %s %s", p, q))

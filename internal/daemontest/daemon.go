@@ -87,11 +87,16 @@ func (d *Daemon) run(started chan<- error, args []string) {
 		started <- err
 		return
 	}
+	temp := filepath.Join(d.Dir, "tmp") // it leaves directories there
+	if err := os.Mkdir(temp, 0o700); err != nil {
+		started <- err
+		return
+	}
 	c := exec.Command(filepath.Join(d.Bin, "buildkitd"), append([]string{
 		"--root", state, "--addr", d.Address, "--oci-worker-net", "host", "--containerd-worker=false",
 		"--oci-worker-snapshotter", "overlayfs", "--allow-insecure-entitlement", "security.insecure",
 	}, args...)...)
-	c.Env = append(os.Environ(), "PATH="+d.Bin+":"+os.Getenv("PATH"))
+	c.Env = append(os.Environ(), "PATH="+d.Bin+":"+os.Getenv("PATH"), "TMPDIR="+temp)
 	c.Stdout, c.Stderr = &d.said, &d.said
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err := c.Start()
