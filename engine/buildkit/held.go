@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -174,22 +176,29 @@ func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
 		return l.held.directory(p, a), nil
 	case 0:
 		f := tree.File{Attributes: a, Size: s.Size}
-		if s.Size > 0 {
-			f.Content = l.held.standIn(p)
-			l.held.remote.places.add(f.Content, place{held: l.held, path: p, attr: a, file: true, size: s.Size})
+		if s.Size == 0 {
+			return l.byValue(p, f), nil
 		}
+		f.Content = l.held.standIn(p)
+		l.held.remote.places.add(f.Content, place{held: l.held, path: p, attr: a, file: true, size: s.Size})
 		return f, nil
 	case os.ModeSymlink:
-		return tree.Symlink{Attributes: a, Target: s.Linkname}, nil
+		return l.byValue(p, tree.Symlink{Attributes: a, Target: s.Linkname}), nil
 	case os.ModeDevice, os.ModeDevice | os.ModeCharDevice:
-		return tree.Device{Attributes: a, Block: mode&os.ModeCharDevice == 0, Major: uint32(s.Devmajor), Minor: uint32(s.Devminor)}, nil
+		return l.byValue(p, tree.Device{Attributes: a, Block: mode&os.ModeCharDevice == 0, Major: uint32(s.Devmajor), Minor: uint32(s.Devminor)}), nil
 	case os.ModeNamedPipe:
-		return tree.Fifo{Attributes: a}, nil
+		return l.byValue(p, tree.Fifo{Attributes: a}), nil
 	case os.ModeSocket:
-		return tree.Socket{Attributes: a}, nil
+		return l.byValue(p, tree.Socket{Attributes: a}), nil
 	default:
 		return nil, fmt.Errorf("of an unknown kind %v", mode)
 	}
+}
+
+// byValue notes where an entry was listed that nothing stands for.
+func (l lister) byValue(p string, e tree.Entry) tree.Entry {
+	l.held.remote.listed.add(e, place{held: l.held, path: p})
+	return e
 }
 
 // attrOf gives the attributes that the daemon tells.
@@ -254,6 +263,32 @@ func (p *places) find(d digest.Digest) (place, bool) {
 	defer p.mu.Unlock()
 	at, ok := p.all[d]
 	return at, ok
+}
+
+// listed is where a daemon listed what is known by its value alone: a symlink, a fifo,
+// a device, an empty file. A list does not tell which of them are names of one inode.
+type listed struct {
+	mu  sync.Mutex
+	all map[tree.Entry]map[place]bool
+}
+
+func (l *listed) add(e tree.Entry, at place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[tree.Entry]map[place]bool{}
+	}
+	e = e.WithAttr(tree.Attr{}) // an operation may have changed them
+	if l.all[e] == nil {
+		l.all[e] = map[place]bool{}
+	}
+	l.all[e][at] = true
+}
+
+func (l *listed) find(e tree.Entry) []place {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.all[e.WithAttr(tree.Attr{})]))
 }
 
 // OpenContent opens a file that a daemon holds.

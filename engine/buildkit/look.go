@@ -18,19 +18,21 @@ import (
 // seen here; of a view a process at the daemon looks, and more is true if all of the
 // tree has to be known.
 func (l *lowering) examine(ctx context.Context) (more bool, err error) {
+	looks := map[*held]*looking{}
 	for h, list := range l.pieces {
-		var hidden []string
+		k := &looking{copied: len(list), single: len(list) == 1 && list[0].from.file}
+		looks[h] = k
 		for _, p := range list {
 			switch {
 			case p.view:
-				hidden = append(hidden, p.from.path)
+				k.paths = append(k.paths, p.from.path)
 			case !p.from.file:
 				if err := l.known(ctx, p); err != nil {
 					return false, err
 				}
 			}
 		}
-		if len(list) > 1 && len(hidden) < len(list) {
+		if len(list) > 1 && len(k.paths) < len(list) {
 			t, err := h.whole(ctx)
 			if err != nil {
 				return false, err
@@ -41,18 +43,72 @@ func (l *lowering) examine(ctx context.Context) (more bool, err error) {
 				l.strange("among what is copied may be names of one file")
 			}
 		}
-		if l.odd != "" || len(hidden) == 0 || len(list) == 1 && list[0].from.file {
+	}
+	if l.addLoose(looks) > mostLoose {
+		return true, nil
+	}
+	for h, k := range looks {
+		if l.odd != "" || len(k.paths) == 0 || k.single {
 			continue // one file is copied by its name
 		}
-		odd, err := h.look(ctx, hidden)
+		odd, err := h.look(ctx, k.paths)
 		if err != nil {
 			return false, err
 		}
-		if odd.Node != "" || odd.Linked != "" && len(list) > 1 {
+		if odd.Node != "" || odd.Linked != "" && k.copied > 1 {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// looking is what is to be looked at of something that is held.
+type looking struct {
+	paths  []string
+	copied int  // how much of it is copied, about
+	single bool // it is one file, and nothing else
+}
+
+// mostLoose is up to how many entries are looked at that may be what is uploaded.
+const mostLoose = 1000
+
+// addLoose adds the paths at which entries were listed that are uploaded, if more than
+// one of them is: they may be names of one inode, of each other or of what is in a
+// directory that is copied. It gives how many there are.
+func (l *lowering) addLoose(looks map[*held]*looking) int {
+	together := len(l.loose)
+	for _, list := range l.pieces {
+		for _, p := range list {
+			if p.view && !p.from.file {
+				together++
+			}
+		}
+	}
+	if together < 2 {
+		return 0
+	}
+	n := 0
+	seen := map[tree.Entry]bool{}
+	for _, e := range l.loose {
+		if e = e.WithAttr(tree.Attr{}); seen[e] {
+			continue
+		}
+		seen[e] = true
+		for _, at := range l.remote.listed.find(e) {
+			k := looks[at.held]
+			if k == nil {
+				k = &looking{}
+				looks[at.held] = k
+			}
+			k.single = false
+			k.paths = append(k.paths, at.path)
+			k.copied++
+			if n++; n > mostLoose {
+				return n
+			}
+		}
+	}
+	return n
 }
 
 // known sees what of a directory is not copied as it is.

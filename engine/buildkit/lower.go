@@ -138,6 +138,7 @@ type lowering struct {
 	up       *tree.Draft // what is uploaded, with all directories on the way to what is new
 	uploaded map[string]bool
 	pieces   map[*held][]piece
+	loose    []tree.Entry // of a view: what may have been listed, and is uploaded
 	removed  []string
 	odd      string // why a process has to do it
 	view     bool   // not all is known of the tree: hardlinks are not
@@ -275,8 +276,16 @@ func (l *lowering) put(ctx context.Context, at string, e tree.Entry, d *tree.Dra
 		}
 	}
 	l.uploaded[at] = true
+	l.loosen(e)
 	d.Put(path.Base(at), e)
 	return nil
+}
+
+// loosen notes that an entry is uploaded that may be another name of one that is, too.
+func (l *lowering) loosen(e tree.Entry) {
+	if f, isFile := e.(tree.File); l.view && (!isFile || f.Size == 0) {
+		l.loose = append(l.loose, e)
+	}
 }
 
 func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.Draft) error {
@@ -295,6 +304,14 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 		l.dirs++
 		l.uploaded[at+"/"] = true
 		d.Put(path.Base(at), t)
+		for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
+			if err != nil {
+				return err
+			}
+			if it.Entry.Kind() != tree.KindDirectory {
+				l.loosen(it.Entry)
+			}
+		}
 		return nil
 	}
 	sub := d.MakeDir(path.Base(at), t.Attr())

@@ -60,6 +60,7 @@ type Remote struct {
 	uploads *uploads
 	watches *watches
 	places  places
+	listed  listed
 	shims   shims
 
 	from, to []client.CacheOptionsEntry // the caches of the options
