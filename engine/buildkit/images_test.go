@@ -1,13 +1,17 @@
 package buildkit_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
@@ -19,6 +23,10 @@ import (
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/image/imagetest"
+	"github.com/inlaybuild/inlay/image/layout"
+	"github.com/inlaybuild/inlay/internal/compress"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/internal/daemontest"
 )
@@ -79,6 +87,78 @@ func TestAnImageThatADaemonPullsIsTheTreeThatItIsHere(t *testing.T) {
 	}
 }
 
+// A layer may take away what a lower one has, have a file where that has a directory,
+// or link to a file of it, which a daemon does not unpack: see docs/buildkit.md.
+func TestAnImageWhoseLayersNeedOneAnotherIsTheTreeThatItIsHere(t *testing.T) {
+	dir := tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o755}
+	first := []tar.Header{dir, {Typeflag: tar.TypeReg, Name: "d/a", Mode: 0o640}, {Typeflag: tar.TypeDir, Name: "d/x/", Mode: 0o700}, {Typeflag: tar.TypeReg, Name: "d/x/y", Mode: 0o600}}
+	t.Run("replace", func(t *testing.T) {
+		pulled(t, false, first, []tar.Header{dir, {Typeflag: tar.TypeReg, Name: "d/.wh.a"}, {Typeflag: tar.TypeReg, Name: "d/x", Mode: 0o644}})
+	})
+	t.Run("link", func(t *testing.T) {
+		pulled(t, true, first, []tar.Header{dir, {Typeflag: tar.TypeLink, Name: "d/b", Linkname: "d/a", Mode: 0o640}})
+	})
+}
+
+// pulled tests that an image of layers that a daemon pulls is what it is here; one with
+// links between layers may be refused.
+func pulled(t *testing.T, links bool, layers ...[]tar.Header) {
+	t.Helper()
+	host := registry(t)
+	here := openHere(t, embedded.Options{})
+	var m imagetest.Memory
+	var all []image.Layer
+	for _, headers := range layers {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range headers {
+			h.ModTime = time.Unix(int64(len(all))+1, 0)
+			if err := w.WriteHeader(&h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, imagetest.Layer(t, &m, b.Bytes(), compress.Gzip))
+	}
+	dir := filepath.Join(t.TempDir(), "layout")
+	l, err := layout.Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := image.Copy(t.Context(), l, &m, imagetest.Image(t, &m, image.HostPlatform(), image.AssembleOptions{}, all...), "v1", image.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := engine.ParsePlace("oci:" + dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Import(t.Context(), at, "linked", embedded.ImportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want, err := here.Resolve(t.Context(), from("linked"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	push(t, here, from("linked"), host+"/linked:1")
+	got, err := open(t, embedded.Options{}, buildkit.Options{}).Resolve(t.Context(), from(host+"/linked:1"), nil)
+	if err == nil {
+		got, err = got.Known(t.Context())
+	}
+	if links && err != nil && strings.Contains(err.Error(), "import it") {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tree.Digest() != want.Tree.Digest() {
+		c, _ := compose.Diff(t.Context(), want.Tree, got.Tree)
+		t.Errorf("the tree is %s, and here %s: %+v %q", got.Tree.Digest(), want.Tree.Digest(), c.Root, c.Links)
+	}
+}
+
 func TestTheSeedsCaseIsTheSameTreeOnBothEngines(t *testing.T) {
 	host := registry(t)
 	here := openHere(t, embedded.Options{})
@@ -132,9 +212,17 @@ func TestADaemonPushesWhatItHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := there.Export(t.Context(), r, to, engine.ExportOptions{PlainHTTP: true})
+	var told []string
+	out, err := there.Export(t.Context(), r, to, engine.ExportOptions{PlainHTTP: true, Progress: engine.SinkFunc(func(ev engine.Event) {
+		if p, ok := ev.(engine.Progress); ok {
+			told = append(told, p.What)
+		}
+	})})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(told, func(what string) bool { return strings.HasPrefix(what, host+"/made:1: ") }) {
+		t.Errorf("it told %q", told)
 	}
 	if out.Image == nil || out.Image.Digest.IsZero() {
 		t.Errorf("it wrote %+v", out)

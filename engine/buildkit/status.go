@@ -180,6 +180,9 @@ func (w *watches) failure(ctx context.Context, vertices ...godigest.Digest) (tex
 // failed. Some errors of daemons are about their own books alone.
 func (w *watches) explained(ctx context.Context, err error, def *llb.Definition) error {
 	var at *errdefs.VertexError
+	if s := err.Error(); strings.Contains(s, "link /") && strings.Contains(s, "/snapshots/") && strings.HasSuffix(s, "no such file or directory") {
+		return fmt.Errorf("a layer of an image links to a file of a lower layer, and this daemon does not unpack that: import it on this machine, with inlay import, and begin with its name: %w", err)
+	}
 	lost := strings.Contains(err.Error(), "already released")
 	var all []godigest.Digest
 	switch {
