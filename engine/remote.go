@@ -69,9 +69,9 @@ type Local interface {
 	RootAttr(ctx context.Context, ref string, p image.Platform) (tree.Attr, error)
 	// Recall gives what was remembered of a tree; nil if nothing was.
 	Recall(ctx context.Context, of digest.Digest) ([]byte, error)
-	// Remember remembers something of a tree, for as long as the tree is kept or a
-	// little longer.
-	Remember(ctx context.Context, of digest.Digest, what []byte) error
+	// Remember remembers something of trees, for as long as they are kept or a little
+	// longer.
+	Remember(ctx context.Context, what map[digest.Digest][]byte) error
 	// Secret gives the value of a secret.
 	Secret(ctx context.Context, name string) ([]byte, error)
 	// Tell tells who resolves something what happens that is no step's.

@@ -62,7 +62,7 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	// another one, and that is remembered: what comes of it is a result. (That the
 	// daemon ignores its result would be simpler, but then it empties caches, too.)
 	attempt = []byte(rand.Text())
-	if err := r.local.Remember(ctx, key, attempt); err != nil {
+	if err := r.local.Remember(ctx, map[digest.Digest][]byte{key: attempt}); err != nil {
 		return engine.RemoteExit{}, err
 	}
 	return run.try(ctx, attempt)
@@ -252,6 +252,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	var root tree.Attr
 	defer func() { ran.Attempt = string(attempt) }()
 	attempts := 0
+	var ended []byte
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {
 			p.x.Restarted(d.Address().String())
@@ -263,7 +264,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		if err != nil {
 			return err
 		}
-		exit, root, err = p.exit(ctx, ref, w, live)
+		exit, root, ended, err = p.exit(ctx, ref, w, live)
 		return d.Lost(err)
 	})
 	if err == nil && exit.Exit.NotStarted != "" {
@@ -276,7 +277,11 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	}
 	if err == nil {
 		h.setAttr(root)
+		h.identify(ended)
 		h, err = p.points.tidy(ctx, h)
+	}
+	if err == nil {
+		h.identify(ended)
 	}
 	if err == nil {
 		p.remote.made(h, said, p.x.Root)
@@ -288,23 +293,23 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	return exit, err
 }
 
-// exit reads how the process ended.
-func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, root tree.Attr, err error) {
-	b, err := ref.ReadFile(ctx, shim.ExitFile)
+// exit reads how the process ended; text is what says so.
+func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, root tree.Attr, text []byte, err error) {
+	text, err = ref.ReadFile(ctx, shim.ExitFile)
 	if err != nil {
-		return exit, root, err
+		return exit, root, text, err
 	}
-	e, err := shim.DecodeExit(b)
+	e, err := shim.DecodeExit(text)
 	if err != nil {
-		return exit, root, err
+		return exit, root, text, err
 	}
 	exit.Cached = w.wasCached(ctx, live.lacks(e))
 	exit.Exit = processExit(e)
 	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
 	if exit.Cached {
-		return exit, e.Root, nil
+		return exit, e.Root, text, nil
 	}
-	return exit, e.Root, live.rest(ctx, ref, e)
+	return exit, e.Root, text, live.rest(ctx, ref, e)
 }
 
 // vertex gives the name that the daemon's progress has for what makes a state.

@@ -44,3 +44,10 @@ func (r *Remote) Sent() int64 { return r.uploads.sent.Load() }
 
 // Lie has daemons make something else of all that is lowered.
 func (r *Remote) Lie(f func(s llb.State, how engine.LoweringKind) llb.State) { r.spoil = f }
+
+// Asked gives how many directories a daemon was asked to list.
+func (r *Remote) Asked() int {
+	r.lists.mu.Lock()
+	defer r.lists.mu.Unlock()
+	return r.lists.asked
+}

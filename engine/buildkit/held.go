@@ -29,9 +29,10 @@ type held struct {
 	id     digest.Digest // of what makes it
 	attr   tree.Attr     // of its root, as the planner knows it
 
-	mu  sync.Mutex
-	of  *daemon.Daemon // that ref is of
-	ref daemon.Ref
+	mu       sync.Mutex
+	of       *daemon.Daemon // that ref is of
+	ref      daemon.Ref
+	identity digest.Digest // of what is there; zero if it is not known
 
 	once struct {
 		sync.Mutex
@@ -113,6 +114,9 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	if err != nil {
 		return daemon.Ref{}, h.remote.watches.explained(ctx, err, def)
 	}
+	if h.of != nil {
+		h.identity = digest.Digest{} // another daemon may have made it again
+	}
 	h.of, h.ref = d, refs[0]
 	return h.ref, nil
 }
@@ -137,8 +141,11 @@ type lister struct {
 	path string
 }
 
-// List asks the daemon.
+// List asks the daemon, unless it is known from an earlier run.
 func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
+	if list := l.recall(ctx); list != nil {
+		return l.children(list)
+	}
 	var list []*fstypes.Stat
 	var vague bool
 	err = l.held.at(ctx, func(r daemon.Ref) error {
@@ -157,6 +164,12 @@ func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("list %s at the daemon: %w", l.path, err)
 	}
+	l.remember(list)
+	return l.children(list)
+}
+
+// children gives what a list has.
+func (l lister) children(list []*fstypes.Stat) (out []tree.Child, err error) {
 	for _, s := range list {
 		e, err := l.entry(s)
 		if err != nil {

@@ -71,6 +71,9 @@ func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) 
 	if err != nil {
 		return engine.Result{}, err
 	}
+	if strings.Contains(pinned, "@") {
+		h.identify(nil)
+	}
 	held := h.asView()
 	return engine.Result{Tree: held.Tree, Held: held, Config: c, Base: engine.Base{Tree: tree.Empty()}}, nil
 }

@@ -61,6 +61,7 @@ type Remote struct {
 	watches *watches
 	places  places
 	listed  listed
+	lists   lists
 	shims   shims
 
 	from, to []client.CacheOptionsEntry // the caches of the options
@@ -208,7 +209,8 @@ func (r *Remote) on(ctx context.Context, f func(*daemon.Daemon) error) error {
 }
 
 // Close ends the use of the daemons.
-func (r *Remote) Close(context.Context) error {
+func (r *Remote) Close(ctx context.Context) error {
+	_ = r.lists.write(ctx, r) // else they are asked for again
 	r.mu.Lock()
 	d := r.daemon
 	r.daemon = nil

@@ -157,7 +157,7 @@ func (u *uploads) layer(ctx context.Context, key digest.Digest, up *uploaded) (g
 	if up.size < worthIt {
 		return godigest.Digest(d), nil
 	}
-	return godigest.Digest(d), u.local.Remember(ctx, key, []byte(d+" "+strconv.FormatInt(up.size, 10)))
+	return godigest.Digest(d), u.local.Remember(ctx, map[digest.Digest][]byte{key: []byte(d + " " + strconv.FormatInt(up.size, 10))})
 }
 
 // worthIt is the size from which on a layer is not read twice to be known.

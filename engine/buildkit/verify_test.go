@@ -2,6 +2,7 @@ package buildkit_test
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/enginetest"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/tree"
@@ -132,5 +134,43 @@ func TestATreeThatIsLeftWithNothingInItIsKnown(t *testing.T) {
 	}
 	if got := r.Tree.With(tree.Empty().Attr()).Digest(); got != tree.Empty().Digest() {
 		t.Errorf("the tree is %s", got)
+	}
+}
+
+// What is planned over what a daemon holds asks for each directory once, and not
+// again in a later run.
+func TestADirectoryIsListedOnceInAllRuns(t *testing.T) {
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skip("needs a static busybox")
+	}
+	store := filepath.Join(t.TempDir(), "store")
+	var asked []int
+	for _, script := range []string{"echo 1 > /d/e/f", "echo 1 > /d/e/f", "echo 2 > /d/e/f"} {
+		var remote *buildkit.Remote
+		e, err := embedded.Open(t.Context(), embedded.Options{Store: store, Secret: enginetest.Secret, Remote: func(l engine.Local) (engine.Remote, error) {
+			var err error
+			remote, err = buildkit.New(buildkit.Options{Addresses: []daemon.Address{address(t)}}, l)
+			return remote, err
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := graph.New(graph.Exec{Args: sh("mkdir -p /d/e; " + script)}, "made", composed(t))
+		n := graph.New(graph.NewFile{Path: "/d/e/new", Content: []byte("new")}, "new", made)
+		n = graph.New(graph.Exec{Args: sh("cat /d/e/f /d/e/new")}, "cat", n)
+		r, err := e.Resolve(t.Context(), n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := r.Tree.Lookup(t.Context(), "/d/e/f"); err != nil || e.Kind() != tree.KindFile {
+			t.Errorf("%v, %v", e, err)
+		}
+		asked = append(asked, remote.Asked())
+		if err := e.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked[0] == 0 || asked[1] != 0 || asked[2] == 0 {
+		t.Errorf("it asked for %v directories, want none the second time", asked)
 	}
 }

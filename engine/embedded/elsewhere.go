@@ -90,8 +90,8 @@ func (l local) Recall(ctx context.Context, of digest.Digest) ([]byte, error) {
 	return r.Data, nil
 }
 
-// Remember remembers something of a tree.
-func (l local) Remember(ctx context.Context, of digest.Digest, what []byte) error {
+// Remember remembers something of each tree.
+func (l local) Remember(ctx context.Context, what map[digest.Digest][]byte) error {
 	if l.engine.store.ReadOnly() {
 		return nil
 	}
@@ -100,7 +100,11 @@ func (l local) Remember(ctx context.Context, of digest.Digest, what []byte) erro
 		return err
 	}
 	defer sv.ingest.Abort()
-	return sv.commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{recallKey(of): {Data: what}}, Loose: true})
+	results := make(map[digest.Digest]store.Record, len(what))
+	for of, b := range what {
+		results[recallKey(of)] = store.Record{Data: b}
+	}
+	return sv.commit(ctx, store.Changes{Results: results, Loose: true})
 }
 
 // Secret gives the value of a secret.

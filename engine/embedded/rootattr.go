@@ -55,7 +55,7 @@ func (l local) RootAttr(ctx context.Context, ref string, p image.Platform) (tree
 	if err != nil {
 		return a, err
 	}
-	return a, l.Remember(ctx, key, node)
+	return a, l.Remember(ctx, map[digest.Digest][]byte{key: node})
 }
 
 // oneNode is a source of one node.
