@@ -252,6 +252,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	var root tree.Attr
 	defer func() { ran.Attempt = string(attempt) }()
 	attempts := 0
+	var on *daemon.Daemon
 	var ended []byte
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {
@@ -264,6 +265,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		if err != nil {
 			return err
 		}
+		on = d
 		exit, root, ended, err = p.exit(ctx, ref, w, live)
 		return d.Lost(err)
 	})
@@ -277,13 +279,11 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	}
 	if err == nil {
 		h.setAttr(root)
-		h.identify(ended)
+		h.identify(on, ended) // tidy looks into it, and may give another
 		h, err = p.points.tidy(ctx, h)
 	}
 	if err == nil {
-		h.identify(ended)
-	}
-	if err == nil {
+		h.identify(on, ended)
 		p.remote.made(h, said, p.x.Root)
 		exit.Held = h.asView()
 	}

@@ -32,7 +32,8 @@ type held struct {
 	mu       sync.Mutex
 	of       *daemon.Daemon // that ref is of
 	ref      daemon.Ref
-	identity digest.Digest // of what is there; zero if it is not known
+	identity digest.Digest  // of what is there; zero if it is not known
+	made     *daemon.Daemon // by which it was, as identity says; nil if any makes the same
 
 	once struct {
 		sync.Mutex
@@ -114,8 +115,8 @@ func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error)
 	if err != nil {
 		return daemon.Ref{}, h.remote.watches.explained(ctx, err, def)
 	}
-	if h.of != nil {
-		h.identity = digest.Digest{} // another daemon may have made it again
+	if h.made != nil && h.made != d {
+		h.identity = digest.Digest{} // it was made again
 	}
 	h.of, h.ref = d, refs[0]
 	return h.ref, nil

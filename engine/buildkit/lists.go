@@ -1,13 +1,17 @@
 package buildkit
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 
 	fstypes "github.com/tonistiigi/fsutil/types"
 
 	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/internal/compress"
+	"github.com/inlaybuild/inlay/internal/daemon"
 )
 
 // lists is what daemons listed, remembered here for later runs: by what is held, if that
@@ -23,9 +27,11 @@ const largestList = 1 << 20
 
 // identify says what is held, however often it is made: an image by its digest, what a
 // process left by how that one ended, with its times. Lists of it are remembered.
-func (h *held) identify(b []byte) {
+// Made is the daemon where it ended; nil says that any makes the same.
+func (h *held) identify(made *daemon.Daemon, b []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.made = made
 	h.identity = digest.Of(h.id.Append(append([]byte("inlay held 1\n"), b...)))
 }
 
@@ -47,11 +53,45 @@ func (l lister) recall(ctx context.Context) []*fstypes.Stat {
 	if err != nil || b == nil {
 		return nil // the daemon is asked
 	}
-	list := []*fstypes.Stat{}
-	if json.Unmarshal(b, &list) != nil {
+	list, err := decodeList(b)
+	if err != nil {
 		return nil
 	}
 	return list
+}
+
+// smallList is up to how many bytes a list is not worth to be compressed.
+const smallList = 4 << 10
+
+// encodeList gives a list as it is remembered. An empty one is not nil when it is back.
+func encodeList(list []*fstypes.Stat) ([]byte, error) {
+	if list == nil {
+		list = []*fstypes.Stat{}
+	}
+	text, err := json.Marshal(list)
+	if err != nil || len(text) <= smallList {
+		return text, err
+	}
+	var b bytes.Buffer
+	w, err := compress.NewWriter(&b, compress.Zstd)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(text)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func decodeList(b []byte) (list []*fstypes.Stat, err error) {
+	r, err := compress.NewReader(bytes.NewReader(b), compress.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	err = json.NewDecoder(r).Decode(&list)
+	return list, err
 }
 
 // remember keeps a list that a daemon gave for later runs.
@@ -64,10 +104,7 @@ func (l lister) remember(list []*fstypes.Stat) {
 	if !ok {
 		return
 	}
-	if list == nil {
-		list = []*fstypes.Stat{}
-	}
-	b, err := json.Marshal(list)
+	b, err := encodeList(list)
 	if err != nil || len(b) > largestList {
 		return
 	}

@@ -304,6 +304,9 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 		l.dirs++
 		l.uploaded[at+"/"] = true
 		d.Put(path.Base(at), t)
+		if !l.view {
+			return nil
+		}
 		for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
 			if err != nil {
 				return err

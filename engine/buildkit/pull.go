@@ -72,7 +72,7 @@ func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) 
 		return engine.Result{}, err
 	}
 	if strings.Contains(pinned, "@") {
-		h.identify(nil)
+		h.identify(nil, nil)
 	}
 	held := h.asView()
 	return engine.Result{Tree: held.Tree, Held: held, Config: c, Base: engine.Base{Tree: tree.Empty()}}, nil

@@ -93,7 +93,7 @@ func TestAMountHidesAProgram(t *testing.T) {
 		{Process{Name: "/bin/other"}, syscall.ENOENT, cache, ""},
 		{Process{Name: "/bin/sh"}, syscall.E2BIG, cache, ""},
 		{Process{Name: "/new/at/x"}, syscall.ENOENT, Mount{Target: "/new/at/mount"}, "/new/at/x does not exist"},
-		{Process{Name: "./x", Dir: "/work/dir"}, syscall.ENOENT, temp, "./x does not exist: /work/dir/x does not exist"},
+		{Process{Name: "./x", Dir: "/some/dir"}, syscall.ENOENT, temp, "./x does not exist: /some/dir/x does not exist"},
 	} {
 		got := ""
 		if w := usrMerged().why(t, c.run, c.said, c.mount); w != nil {

@@ -17,8 +17,8 @@ import (
 // GCOptions say what a collection keeps beside what refs and live processes
 // need. A limit of zero is no limit, a negative one keeps nothing.
 type GCOptions struct {
-	// KeepBytes is the size of blobs and nodes up to which results are kept,
-	// the most recently used first.
+	// KeepBytes is the size of blobs and nodes, and of results that name neither,
+	// up to which results are kept, the most recently used first.
 	KeepBytes int64
 
 	// KeepRuns is how many runs are kept, the newest first. Running ones are
@@ -134,6 +134,7 @@ func (s *Store) dropRoots(ctx context.Context) (n int, err error) {
 type cached struct {
 	roots
 	used int64
+	size int64 // bytes that it has itself, if it names nothing that has
 }
 
 // survey marks what is needed, and results as long as they fit into keep bytes.
@@ -158,9 +159,13 @@ func (g *graph) survey(c *conn, keep int64) (evict []int64, err error) {
 		}
 	}
 	var list []cached
-	err = c.query("SELECT seq, trees, blobs, used FROM results", nil, func(st *sqlite3.Stmt) error {
+	err = c.query("SELECT seq, trees, blobs, used, length(data) FROM results", nil, func(st *sqlite3.Stmt) error {
 		r, err := scanRoots(st)
-		list = append(list, cached{r, st.ColumnInt64(3)})
+		one := cached{roots: r, used: st.ColumnInt64(3)}
+		if len(r.trees)+len(r.blobs) == 0 {
+			one.size = st.ColumnInt64(4)
+		}
+		list = append(list, one)
 		g.seen["results"] = max(g.seen["results"], r.seq)
 		return err
 	})
@@ -169,6 +174,7 @@ func (g *graph) survey(c *conn, keep int64) (evict []int64, err error) {
 	}
 	slices.SortFunc(list, func(a, b cached) int { return cmp.Or(cmp.Compare(b.used, a.used), cmp.Compare(b.seq, a.seq)) })
 	full := keep < 0
+	var own int64 // bytes of results that name nothing
 	for _, r := range list {
 		before := g.liveBytes
 		g.begin()
@@ -177,10 +183,14 @@ func (g *graph) survey(c *conn, keep int64) (evict []int64, err error) {
 			if err := g.mark(c, r.trees, r.blobs); err != nil {
 				return nil, err
 			}
-			full = full || keep > 0 && g.liveBytes > keep
+			own += r.size
+			full = full || keep > 0 && g.liveBytes+own > keep
 		}
-		if !whole || keep < 0 || full && g.liveBytes > before {
+		if !whole || keep < 0 || full && (g.liveBytes > before || r.size > 0) {
 			g.undo()
+			if whole {
+				own -= r.size
+			}
 			evict = append(evict, r.seq)
 		}
 	}

@@ -123,6 +123,47 @@ func TestGCForgetsTheLeastRecentlyUsedResults(t *testing.T) {
 	}
 }
 
+func TestResultsThatNameNothingCountByWhatTheyAre(t *testing.T) {
+	now := time.Now()
+	o := options()
+	o.Now = func() time.Time { return now }
+	dir := t.TempDir()
+	ctx := t.Context()
+	s, err := store.Open(ctx, dir, o)
+	check(t, err)
+	in, err := s.NewIngest(ctx)
+	check(t, err)
+	d, _, err := in.PutBytes(ctx, []byte(strings.Repeat("b", 500)))
+	check(t, err)
+	named := digest.Of([]byte("named"))
+	check(t, in.Commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{named: {Blobs: []digest.Digest{d}, Data: []byte("data")}}}))
+	keys := []digest.Digest{named}
+	for i := range 4 {
+		now = now.Add(2 * time.Hour)
+		key := digest.Of(fmt.Append(nil, i))
+		keys = append(keys, key)
+		check(t, s.Commit(ctx, store.Changes{Results: map[digest.Digest]store.Record{key: {Data: make([]byte, 1000)}}}))
+	}
+	now = now.Add(2 * time.Hour)
+	_, _, err = s.Result(ctx, named)
+	check(t, err)
+	check(t, s.Close(ctx))
+	s = open(t, dir)
+	if r, err := s.GC(ctx, store.GCOptions{}); err != nil || r.Results != 0 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if r, err := s.GC(ctx, store.GCOptions{KeepBytes: 2600}); err != nil || r.Results != 2 || r.LiveBytes != 500 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	m, err := s.Results(ctx, keys)
+	check(t, err)
+	for i, key := range keys {
+		if _, ok := m[key]; ok != (i == 0 || i > 2) {
+			t.Errorf("result %d is there: %v", i, ok)
+		}
+	}
+}
+
 func TestAResultWhoseBlobIsGoneIsAMiss(t *testing.T) {
 	s := open(t, t.TempDir())
 	ctx := t.Context()
