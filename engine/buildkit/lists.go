@@ -1,16 +1,13 @@
 package buildkit
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"sync"
 
 	fstypes "github.com/tonistiigi/fsutil/types"
 
 	"github.com/inlaybuild/inlay/digest"
-	"github.com/inlaybuild/inlay/internal/compress"
 	"github.com/inlaybuild/inlay/internal/daemon"
 )
 
@@ -53,45 +50,11 @@ func (l lister) recall(ctx context.Context) []*fstypes.Stat {
 	if err != nil || b == nil {
 		return nil // the daemon is asked
 	}
-	list, err := decodeList(b)
-	if err != nil {
+	var list []*fstypes.Stat
+	if json.Unmarshal(b, &list) != nil {
 		return nil
 	}
-	return list
-}
-
-// smallList is up to how many bytes a list is not worth to be compressed.
-const smallList = 4 << 10
-
-// encodeList gives a list as it is remembered. An empty one is not nil when it is back.
-func encodeList(list []*fstypes.Stat) ([]byte, error) {
-	if list == nil {
-		list = []*fstypes.Stat{}
-	}
-	text, err := json.Marshal(list)
-	if err != nil || len(text) <= smallList {
-		return text, err
-	}
-	var b bytes.Buffer
-	w, err := compress.NewWriter(&b, compress.Zstd)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.Write(text)
-	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
-func decodeList(b []byte) (list []*fstypes.Stat, err error) {
-	r, err := compress.NewReader(bytes.NewReader(b), compress.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	err = json.NewDecoder(r).Decode(&list)
-	return list, err
+	return list // one that is empty is not nil
 }
 
 // remember keeps a list that a daemon gave for later runs.
@@ -104,7 +67,10 @@ func (l lister) remember(list []*fstypes.Stat) {
 	if !ok {
 		return
 	}
-	b, err := encodeList(list)
+	if list == nil {
+		list = []*fstypes.Stat{}
+	}
+	b, err := json.Marshal(list)
 	if err != nil || len(b) > largestList {
 		return
 	}

@@ -78,7 +78,7 @@ func (l local) Missing(ctx context.Context, ds []digest.Digest) ([]digest.Digest
 
 // recallKey is what the store has something by that a remote remembers of a tree.
 func recallKey(of digest.Digest) digest.Digest {
-	return digest.Of(of.Append([]byte("inlay upload 1\n")))
+	return digest.Of(of.Append([]byte("inlay recall 2\n")))
 }
 
 // Recall gives what was remembered of a tree.
@@ -87,7 +87,11 @@ func (l local) Recall(ctx context.Context, of digest.Digest) ([]byte, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	return r.Data, nil
+	b, err := expanded(r.Data)
+	if err != nil {
+		return nil, nil // what is damaged is found out again, and remembered anew
+	}
+	return b, nil
 }
 
 // Remember remembers something of each tree.
@@ -102,6 +106,9 @@ func (l local) Remember(ctx context.Context, what map[digest.Digest][]byte) erro
 	defer sv.ingest.Abort()
 	results := make(map[digest.Digest]store.Record, len(what))
 	for of, b := range what {
+		if b, err = compact(b); err != nil {
+			return err
+		}
 		results[recallKey(of)] = store.Record{Data: b}
 	}
 	return sv.commit(ctx, store.Changes{Results: results, Loose: true})
