@@ -79,7 +79,7 @@ func TestADaemonIsReachedThroughTheCommandOfItsAddress(t *testing.T) {
 func TestACommandThatReachesNoDaemonIsAnErrorThatSaysWhy(t *testing.T) {
 	daemontest.Skip(t)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\necho first >&2; echo 'no such \"box\"' >&2; exit 3\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\nhead -c 24 > /dev/null\necho first >&2; echo 'no such \"box\"' >&2; exit 3\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
@@ -87,6 +87,14 @@ func TestACommandThatReachesNoDaemonIsAnErrorThatSaysWhy(t *testing.T) {
 	_, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
 	const want = `docker-container://box: the command "docker exec -i box buildctl dial-stdio" ended with exit status 3: no such "box": it must`
 	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the error is %v", err)
+	}
+	// One that ends before anything is said to it may leave nothing but that.
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
+	if err == nil || !strings.Contains(err.Error(), `the command "docker exec`) && !strings.Contains(err.Error(), "the command that connects to it ended at once: try it") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
@@ -303,7 +304,11 @@ func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live
 	if err != nil {
 		return exit, root, text, err
 	}
-	exit.Cached = w.wasCached(ctx, live.lacks(e))
+	var began time.Time
+	if n := e.StartedUnixNano; n != 0 {
+		began = time.Unix(0, n)
+	}
+	exit.Cached = w.wasCached(ctx, began)
 	exit.Exit = processExit(e)
 	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
 	if exit.Cached {
@@ -363,13 +368,6 @@ func (l *live) take(stderr bool, b []byte) {
 		l.got[i] += int64(len(b))
 		l.to(stderr, b)
 	}
-}
-
-// lacks tells whether the process wrote something of which the daemon told nothing.
-func (l *live) lacks(e shim.Exit) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.got == [2]int64{} && e.StdoutSize+e.StderrSize > 0
 }
 
 // rest passes on what the daemon did not tell.

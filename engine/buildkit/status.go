@@ -39,10 +39,13 @@ type watch struct {
 	vertex godigest.Digest
 	output func(stderr bool, b []byte)
 
-	again  bool          // the vertex was complete before, in this session
-	ended  chan struct{} // the vertex is complete
-	once   sync.Once
-	cached bool // guarded by the mutex of watches
+	again bool          // the vertex was complete before, in this session
+	ended chan struct{} // the vertex is complete
+	once  sync.Once
+
+	// The mutex of watches guards these.
+	cached  bool
+	started time.Time // at first, by the daemon's clock; zero if it does not tell
 }
 
 func newWatches(unread func(cache, why string)) *watches {
@@ -75,11 +78,12 @@ func (w *watch) stop() {
 // late is how long what a daemon tells may come after the result.
 const late = 10 * time.Second
 
-// wasCached waits until it is told that the vertex is complete, and tells whether
-// its result was there. A daemon tells that once in a session. Of a result that it
-// fetches from a cache it may tell first that it is complete and then that it was
-// there, so a process that seems to have said nothing, though it did, is doubted.
-func (w *watch) wasCached(ctx context.Context, doubtful bool) bool {
+// wasCached waits until it is told that the vertex is complete, and tells whether its
+// result was there. A daemon tells that once in a session. Of a result that it fetches
+// from a cache it may tell first that it is complete, and then that it was there; but
+// what ended such a result began before the vertex did, by the same clock.
+// Began is when its process was executed, zero if it was not.
+func (w *watch) wasCached(ctx context.Context, began time.Time) bool {
 	if !w.again {
 		select {
 		case <-w.ended:
@@ -87,22 +91,14 @@ func (w *watch) wasCached(ctx context.Context, doubtful bool) bool {
 		case <-time.After(late):
 		}
 	}
-	for wait := time.Millisecond; doubtful && !w.told() && wait < late/50; wait *= 2 {
-		time.Sleep(wait)
-	}
 	select {
 	case <-w.ended:
-		return w.told()
 	default:
 		return w.again // what is carried out again is told before there is a result
 	}
-}
-
-// told tells whether it was told that the result was there.
-func (w *watch) told() bool {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
-	return w.cached
+	return w.cached || !began.IsZero() && began.Before(w.started)
 }
 
 // importing is what a daemon's progress calls the reading of a cache, with its name
@@ -122,6 +118,13 @@ func (w *watches) status(s *client.SolveStatus) {
 		}
 	}
 	for _, v := range s.Vertexes {
+		if v.Started != nil {
+			for one := range w.all[v.Digest] {
+				if one.started.IsZero() {
+					one.started = *v.Started
+				}
+			}
+		}
 		if v.Completed == nil {
 			continue
 		}

@@ -84,25 +84,34 @@ func ParseAddress(s string) (Address, error) {
 // String gives the URL.
 func (a Address) String() string { return a.URL }
 
+// scheme gives what the URL begins with.
+func (a Address) scheme() string {
+	scheme, _, _ := strings.Cut(a.URL, ":")
+	return scheme
+}
+
+// helper gives what connects by a command; nil where none is needed.
+func (a Address) helper() func(*url.URL) (*connhelper.ConnectionHelper, error) {
+	return map[string]func(*url.URL) (*connhelper.ConnectionHelper, error){
+		"docker-container": dockercontainer.Helper, "podman-container": podmancontainer.Helper,
+		"nerdctl-container": nerdctlcontainer.Helper, "kube-pod": kubepod.Helper, "ssh": ssh.Helper,
+	}[a.scheme()]
+}
+
 // options gives how a client reaches it.
 func (a Address) options() []client.ClientOpt {
-	scheme, _, _ := strings.Cut(a.URL, ":")
 	u, err := url.Parse(a.URL)
 	if err != nil {
 		return nil // ParseAddress has it refused
 	}
-	helper := map[string]func(*url.URL) (*connhelper.ConnectionHelper, error){
-		"docker-container": dockercontainer.Helper, "podman-container": podmancontainer.Helper,
-		"nerdctl-container": nerdctlcontainer.Helper, "kube-pod": kubepod.Helper, "ssh": ssh.Helper,
-	}[scheme]
-	if helper != nil {
+	if helper := a.helper(); helper != nil {
 		h, err := helper(u)
 		if err != nil {
 			return nil // the client finds the same, and says so
 		}
 		return []client.ClientOpt{client.WithContextDialer(h.ContextDialer)}
 	}
-	if scheme != "tcp" || a.TLS == (TLS{}) {
+	if a.scheme() != "tcp" || a.TLS == (TLS{}) {
 		return nil
 	}
 	name := a.TLS.Name
@@ -148,6 +157,8 @@ func (a Address) explained(err error) error {
 	switch {
 	case strings.HasPrefix(text, "the command "):
 		hint = "it must reach a buildkitd that has buildctl beside it"
+	case strings.Contains(text, "broken pipe") && a.helper() != nil:
+		hint = "the command that connects to it ended at once: try it, with buildctl --addr " + a.URL + " debug workers"
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
 		hint = "is it running, and is the address right?"
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
