@@ -36,7 +36,6 @@ func (a *adoption) run(ctx context.Context, nodes []*upperNode) error {
 	pool := newPool()
 	for _, dir := range dirs {
 		list := byDir[dir]
-		a.root.hold()
 		pool.push(job{a.root, func(ctx context.Context, _ *worker) error { return a.dir(ctx, dir, list) }})
 	}
 	const workers = 4

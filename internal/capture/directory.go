@@ -107,10 +107,10 @@ func (w *walk) run(ctx context.Context) (tree.Tree, error) {
 		return tree.Tree{}, pathError("capture", w.root, err)
 	}
 	d := newOpenDir(fd)
+	defer d.release()
 	root := &folder{keep: true}
 	var st unix.Statx_t
 	if err := statx(fd, "", &st); err != nil {
-		d.release()
 		return tree.Tree{}, pathError("capture", w.root, err)
 	}
 	w.mount = st.Mnt_id

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/internal/treetest"
 	"github.com/inlaybuild/inlay/tree"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -352,8 +353,9 @@ func TestFilesThatKeepChangingAreErrorsThatNameThem(t *testing.T) {
 
 func TestCaptureEndsWithItsContextAndLeavesNoDescriptor(t *testing.T) {
 	dir := t.TempDir()
-	for i := range 2000 {
-		write(t, filepath.Join(dir, fmt.Sprint(i%50), fmt.Sprint(i)), "x")
+	for i := range 1000 { // directories and files beside each other, so that it ends between them
+		write(t, filepath.Join(dir, fmt.Sprint(i), "f"), "x")
+		write(t, filepath.Join(dir, fmt.Sprint(i)+"f"), "x")
 	}
 	// What is open below dir: the runtime has descriptors of its own.
 	count := func() (n int) {
@@ -369,15 +371,27 @@ func TestCaptureEndsWithItsContextAndLeavesNoDescriptor(t *testing.T) {
 		return n
 	}
 	before := count()
-	for i := range 30 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*200*time.Microsecond)
-		_, _, err := capture.Directory(ctx, dir, hasher{}, capture.Options{})
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatal(err)
-		}
+	ways := map[string]func(context.Context) error{
+		"Directory": func(ctx context.Context) error {
+			_, _, err := capture.Directory(ctx, dir, hasher{}, capture.Options{})
+			return err
+		},
+		"Upper": func(ctx context.Context) error {
+			_, _, err := capture.Upper(ctx, treetest.MustParse("").MustTree(), dir, newMemory(), capture.UpperOptions{})
+			return err
+		},
 	}
-	if after := count(); after > before {
-		t.Fatalf("%d descriptors, %d before", after, before)
+	for name, capture := range ways {
+		for i := range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
+			err := capture(ctx)
+			cancel()
+			if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+			if after := count(); after > before {
+				t.Fatalf("%s, ended after %d µs: %d descriptors, %d before", name, i*100, after, before)
+			}
+		}
 	}
 }

@@ -31,7 +31,6 @@ func (w *walk) folder(ctx context.Context, wk *worker, f *folder, d *openDir) er
 	f.left.Store(1)
 	var jobs []job
 	for part := range slices.Chunk(list, batch) {
-		d.hold()
 		f.left.Add(1)
 		jobs = append(jobs, job{d, func(ctx context.Context, wk *worker) error {
 			if err := w.names(ctx, wk, f, d, part); err != nil {
@@ -87,7 +86,6 @@ func (w *walk) names(ctx context.Context, wk *worker, f *folder, d *openDir, lis
 			kids = append(kids, tree.Child{Name: e.name, Entry: entry})
 		}
 		if sub != nil {
-			d.hold()
 			f.left.Add(1)
 			dirs = append(dirs, job{d, func(ctx context.Context, wk *worker) error { return w.enter(ctx, wk, sub, d) }})
 		}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// job is a piece of a walk. It may push others. The pool lets go of dir when
-// the job is done, or will never be.
+// job is a piece of a walk. It may push others. The pool holds dir from when it
+// is given the job until the job is done, or will never be.
 type job struct {
 	dir *openDir
 	run func(ctx context.Context, w *worker) error
@@ -59,6 +59,7 @@ func (p *pool) push(jobs ...job) {
 	}
 	p.mu.Lock()
 	for i := len(jobs) - 1; i >= 0; i-- {
+		jobs[i].dir.hold()
 		p.stack = append(p.stack, jobs[i])
 	}
 	p.mu.Unlock()

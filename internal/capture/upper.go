@@ -38,7 +38,6 @@ func Upper(ctx context.Context, base tree.Tree, upper string, sink Adopter, o Up
 	defer d.release()
 	s := &scan{root: upper, prefix: prefix, pool: newPool(), inodes: map[inode]*upperInode{}}
 	s.count.tell = o.Progress
-	d.hold() // for the pool
 	root, err := s.run(ctx, d, runtime.NumCPU())
 	if err != nil {
 		return tree.ChangeSet{}, s.count.stats(), err

@@ -88,7 +88,6 @@ func (s *scan) folder(ctx context.Context, wk *worker, n *upperNode, d *openDir)
 	}
 	var jobs []job
 	for part := range slices.Chunk(n.kids[:len(list):len(list)], batch) {
-		d.hold()
 		part := slices.Clone(part)
 		jobs = append(jobs, job{d, func(ctx context.Context, wk *worker) error { return s.names(ctx, wk, d, part) }})
 	}
@@ -109,7 +108,6 @@ func (s *scan) names(ctx context.Context, wk *worker, d *openDir, list []*upperN
 			return pathError("capture", s.at(n), err)
 		}
 		if n.dir {
-			d.hold()
 			jobs = append(jobs, job{d, func(ctx context.Context, wk *worker) error { return s.enter(ctx, wk, n, d) }})
 		}
 	}
