@@ -90,7 +90,7 @@ func (c *diskCopier) one(to string, s diskSource, into bool) error {
 // onto makes something the thing that a path leads to.
 func (c *diskCopier) onto(to string, s diskSource) error {
 	if !c.o.Overlay {
-		fd, err := unix.Open(to, unix.O_PATH, 0)
+		fd, err := treetest.Openat2(unix.AT_FDCWD, to, &unix.OpenHow{Flags: unix.O_PATH})
 		switch err {
 		case nil:
 			to = c.where(fd)
@@ -191,10 +191,11 @@ func (c *diskCopier) attr(i treetest.Item) tree.Attr {
 
 // open opens the directory that a path leads to, which the kernel does not clean.
 func (c *diskCopier) open(p string) (int, error) {
-	if !c.o.Overlay {
-		return unix.Open(p, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY}
+	if c.o.Overlay {
+		how.Resolve = unix.RESOLVE_NO_SYMLINKS
 	}
-	return unix.Openat2(unix.AT_FDCWD, p, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	return treetest.Openat2(unix.AT_FDCWD, p, how)
 }
 
 // makeDir opens the directory that a path leads to, and makes it if need be, with
@@ -237,7 +238,7 @@ func (c *diskCopier) missing(p string) (string, error) {
 		return "", err
 	}
 	unix.Close(up)
-	fd, err := unix.Open(p, unix.O_CREAT|unix.O_WRONLY, 0o600)
+	fd, err := treetest.Openat2(unix.AT_FDCWD, p, &unix.OpenHow{Flags: unix.O_CREAT | unix.O_WRONLY, Mode: 0o600})
 	switch err {
 	case nil:
 		defer unix.Close(fd)

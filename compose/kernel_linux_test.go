@@ -84,13 +84,7 @@ func (b bench) sources(c treetest.Case) (sources []diskSource, several bool, err
 		how.Flags |= unix.O_NOFOLLOW
 	}
 	for _, p := range paths {
-		fd, err := unix.Openat2(root, path.Clean("/"+p), how)
-		for n := 0; err == unix.EAGAIN || err == unix.ELOOP && n < 9; { // see the test of tree.Resolve
-			if err == unix.ELOOP {
-				n++
-			}
-			fd, err = unix.Openat2(root, path.Clean("/"+p), how)
-		}
+		fd, err := treetest.Openat2(root, path.Clean("/"+p), how)
 		if err != nil {
 			return nil, false, err
 		}
