@@ -49,12 +49,13 @@ func resolve(b *testing.B, e *embedded.Run, n *graph.Node) engine.Result {
 }
 
 // pairs measures ours and what is written by hand in turns, so that both meet the
-// same machine, and tells how they compare.
-func pairs(b *testing.B, ours, byHand func(i int) error) {
+// same machine, and tells how they compare. What prepare does is not counted.
+func pairs(b *testing.B, prepare func(i int), ours, byHand func(i int) error) {
 	var took [2]time.Duration
 	i := int(time.Now().UnixNano() % 1e9)
 	for b.Loop() {
 		for k, f := range []func(int) error{ours, byHand} {
+			prepare(i)
 			began := time.Now()
 			if err := f(i); err != nil {
 				b.Fatal(err)
@@ -86,18 +87,14 @@ func BenchmarkFileIntoImage(b *testing.B) {
 			held := resolve(b, e, base)
 			byHand := c.byHand(b, r, buildkit.StateOf(held.Held))
 			content := make([]byte, 650<<10)
-			pairs(b, func(i int) error {
-				copy(content, fmt.Sprint(i))
+			pairs(b, func(i int) { copy(content, fmt.Sprint(i)) }, func(int) error {
 				tool := graph.New(graph.NewFile{Path: "/tmate", Content: content, Options: graph.CopyOptions{Mode: "0755"}}, "tmate", graph.New(graph.Scratch{}, "scratch"))
 				res, err := e.Resolve(b.Context(), graph.New(graph.Copy{To: "/bin/tmate", From: []string{"/tmate"}}, "with-file", base, tool), nil)
 				if err == nil {
 					_, err = r.Make(b.Context(), res)
 				}
 				return err
-			}, func(i int) error {
-				copy(content, fmt.Sprint(i))
-				return byHand(content)
-			})
+			}, func(int) error { return byHand(content) })
 		})
 	}
 }
@@ -137,14 +134,18 @@ func fromDirectory(b *testing.B, _ *buildkit.Remote, base llb.State) func([]byte
 }
 
 // BenchmarkDirectoryAtDaemon puts a directory of 100,000 files, which a process at
-// the daemon has made, into an image.
+// the daemon has just made, into an image. Each time it is another one, of which the
+// daemon has not read anything yet.
 func BenchmarkDirectoryAtDaemon(b *testing.B) {
 	e, r := bench(b)
 	base := script(enginetest.Busybox(b), "true")
 	held := resolve(b, e, base)
-	from := script(enginetest.Busybox(b), "mkdir /data; cd /data; for d in $(seq 100); do mkdir $d; for f in $(seq 1000); do echo $f > $d/$f; done; done")
-	files := resolve(b, e, from)
-	pairs(b, func(i int) error {
+	var from *graph.Node
+	var files engine.Result
+	pairs(b, func(i int) {
+		from = script(enginetest.Busybox(b), fmt.Sprintf("mkdir /data; cd /data; for d in $(seq 100); do mkdir $d; for f in $(seq 1000); do echo %d > $d/$f; done; done", i))
+		files = resolve(b, e, from)
+	}, func(i int) error {
 		res, err := e.Resolve(b.Context(), graph.New(graph.Copy{To: fmt.Sprintf("/srv/%d", i), From: []string{"/data"}}, "with-directory", base, from), nil)
 		if err == nil {
 			_, err = r.Make(b.Context(), res)

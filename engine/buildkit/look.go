@@ -137,9 +137,13 @@ func (h *held) look(ctx context.Context, paths []string) (odd shim.Odd, err erro
 	if err != nil {
 		return odd, err
 	}
+	in, err := h.remote.readable(ctx, h.state)
+	if err != nil {
+		return odd, err
+	}
 	run := program.Run(
 		llb.Args([]string{"/" + shim.Program, "inspect", "/in", "/spec/paths", "/out"}), llb.Dir("/"), llb.ReadonlyRootFS(), only(h.id),
-		llb.AddMount("/in", h.state, llb.Readonly), llb.AddMount("/spec", files(map[string][]byte{"paths": list}), llb.Readonly),
+		in, llb.AddMount("/spec", files(map[string][]byte{"paths": list}), llb.Readonly),
 		llb.WithCustomName("inlay: look at what is copied"),
 	)
 	out, err := h.remote.hold(ctx, run.AddMount("/out", llb.Scratch()), tree.Attr{})

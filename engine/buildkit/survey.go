@@ -44,9 +44,13 @@ func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest) (tre
 	if err != nil {
 		return tree.Tree{}, err
 	}
+	in, err := r.readable(ctx, s)
+	if err != nil {
+		return tree.Tree{}, err
+	}
 	run := program.Run(
 		llb.Args([]string{"/" + shim.Program, "survey", "/in", "/out"}), llb.Dir("/"),
-		llb.AddMount("/in", s, llb.Readonly), llb.ReadonlyRootFS(), only(id),
+		in, llb.ReadonlyRootFS(), only(id),
 		llb.WithCustomName("inlay: read the tree"),
 	)
 	out, err := r.hold(ctx, run.AddMount("/out", llb.Scratch()), tree.Attr{})
@@ -70,6 +74,19 @@ func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest) (tre
 // only has a process run anew for each id, whatever a daemon takes for equal: it does
 // not look at times.
 func only(id digest.Digest) llb.RunOption { return llb.AddEnv("INLAY_TREE", id.String()) }
+
+// readable mounts a tree for a program of ours to read, without that the daemon reads all
+// of it first: what the program has read of it is found by [only], not by contents.
+func (r *Remote) readable(ctx context.Context, s llb.State) (llb.RunOption, error) {
+	with := []llb.MountOption{llb.Readonly}
+	err := r.on(ctx, func(d *daemon.Daemon) error {
+		if d.CanMountUnread() {
+			with = append(with, llb.ContentCache(llb.MountContentCacheOff))
+		}
+		return nil
+	})
+	return llb.AddMount("/in", s, with...), err
+}
 
 // atOnce is up to which size the directories of a tree are brought here at once.
 const atOnce = 32 << 20

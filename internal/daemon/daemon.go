@@ -162,8 +162,15 @@ func (d *Daemon) Address() Address { return d.options.Address }
 
 // CanMerge tells whether the daemon knows MergeOp and DiffOp.
 func (d *Daemon) CanMerge() bool {
-	caps := d.gateway.BuildOpts().LLBCaps
+	caps := d.Caps()
 	return caps.Supports(pb.CapMergeOp) == nil && caps.Supports(pb.CapDiffOp) == nil
+}
+
+// CanMountUnread tells whether the daemon knows mounts of which it does not read all
+// before a process runs, to find out whether it ran on the same before.
+func (d *Daemon) CanMountUnread() bool {
+	caps := d.Caps()
+	return caps.Supports(pb.CapExecMountContentCache) == nil
 }
 
 // Platform gives the platform that the daemon runs processes of by default.
