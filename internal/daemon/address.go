@@ -157,7 +157,7 @@ func (a Address) explained(err error) error {
 	switch {
 	case strings.HasPrefix(text, "the command "):
 		hint = "it must reach a buildkitd that has buildctl beside it"
-	case strings.Contains(text, "broken pipe") && a.helper() != nil:
+	case a.helper() != nil && (strings.Contains(text, "broken pipe") || strings.Contains(text, "preface")):
 		hint = "the command that connects to it ended at once: try it, with buildctl --addr " + a.URL + " debug workers"
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
 		hint = "is it running, and is the address right?"
