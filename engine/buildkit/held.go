@@ -34,6 +34,7 @@ type held struct {
 	ref      daemon.Ref
 	identity digest.Digest  // of what is there; zero if it is not known
 	made     *daemon.Daemon // by which it was, as identity says; nil if any makes the same
+	expected digest.Digest  // of the tree that it is held against; zero if of none
 
 	once struct {
 		sync.Mutex

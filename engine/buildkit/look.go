@@ -142,7 +142,7 @@ func (h *held) look(ctx context.Context, paths []string) (odd shim.Odd, err erro
 		return odd, err
 	}
 	run := program.Run(
-		llb.Args([]string{"/" + shim.Program, "inspect", "/in", "/spec/paths", "/out"}), llb.Dir("/"), llb.ReadonlyRootFS(), only(h.id),
+		llb.Args([]string{"/" + shim.Program, "inspect", "/in", "/spec/paths", "/out"}), llb.Dir("/"), llb.ReadonlyRootFS(), only(h.attempt()),
 		in, llb.AddMount("/spec", files(map[string][]byte{"paths": list}), llb.Readonly),
 		llb.WithCustomName("inlay: look at what is copied"),
 	)

@@ -26,7 +26,7 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	if h.once.done {
 		return h.once.whole, nil
 	}
-	t, err := h.remote.survey(ctx, h.state, h.id)
+	t, err := h.remote.survey(ctx, h.state, h.attempt())
 	if err != nil {
 		return tree.Tree{}, err
 	}
@@ -38,7 +38,7 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	return t, nil
 }
 
-// survey reads a tree at the daemon, which is made by what id names.
+// survey reads a tree at the daemon, of which id says what was made.
 func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest) (tree.Tree, error) {
 	program, err := r.shim(ctx)
 	if err != nil {
@@ -69,6 +69,21 @@ func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest) (tre
 		return tree.Tree{}, fmt.Errorf("read the tree at the daemon: %w", err)
 	}
 	return t, nil
+}
+
+// attempt names what is held as far as it is known: not only what makes it, as that may
+// have made something else before. A daemon that has dropped what a process left, and
+// runs it again, may still have what was read of the former.
+func (h *held) attempt() digest.Digest {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case !h.identity.IsZero():
+		return h.identity
+	case !h.expected.IsZero():
+		return digest.Of(h.expected.Append(h.id.Append([]byte("inlay expected 1\n"))))
+	}
+	return h.id
 }
 
 // only has a process run anew for each id, whatever a daemon takes for equal: it does

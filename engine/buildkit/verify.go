@@ -69,6 +69,9 @@ func (r *Remote) differs(ctx context.Context, s llb.State, t tree.Tree) (string,
 	if err != nil {
 		return "", err
 	}
+	h.mu.Lock()
+	h.expected = t.Digest()
+	h.mu.Unlock()
 	got, err := h.whole(ctx)
 	if err != nil {
 		return "", err
