@@ -1,7 +1,9 @@
 package buildkit_test
 
 import (
+	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/internal/daemontest"
 	"github.com/inlaybuild/inlay/tree"
@@ -58,6 +61,47 @@ func TestWhatIsReadOfATreeIsOfThatTreeWhenItIsMadeAgain(t *testing.T) {
 	}
 	if seen[0] == seen[1] {
 		t.Error("the process did not run again")
+	}
+}
+
+// "last" is the run that it was when it was asked for, also when another one is last.
+func TestARunFromTheLastOneKeepsItsTree(t *testing.T) {
+	daemontest.Skip(t)
+	store := filepath.Join(t.TempDir(), "store")
+	for i, node := range []*graph.Node{
+		script(enginetest.Busybox(t), "echo first > /said"),
+		graph.New(graph.NewFile{Path: "/z", Content: []byte("z")}, "new", graph.New(graph.From{Source: "last"}, "from")),
+		script(enginetest.Busybox(t), "echo second > /said"),
+	} {
+		name := fmt.Sprint("run ", i)
+		t.Run(name, func(t *testing.T) {
+			e := open(t, embedded.Options{Store: store, Record: true}, buildkit.Options{})
+			if _, err := e.Resolve(t.Context(), node, nil); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if i == 0 {
+			continue
+		}
+		t.Run(name+" looked into", func(t *testing.T) {
+			e := open(t, embedded.Options{Store: store}, buildkit.Options{})
+			runs, err := e.Store().Runs(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.Resolve(t.Context(), graph.New(graph.From{Source: runs[1].Name + "@2"}, "from"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := e.OpenContent(t.Context(), contentOf(t, r.Tree, "/said"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer content.Close()
+			if b, err := io.ReadAll(content); err != nil || string(b) != "first\n" {
+				t.Errorf("%q, %v", b, err)
+			}
+		})
 	}
 }
 

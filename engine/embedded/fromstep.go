@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -19,11 +21,43 @@ func (s *step) fromStep(ctx context.Context, name string) (engine.Result, error)
 		own = append(own, s.note.notes.run.Name())
 	}
 	s.cached = true
+	if s.note != nil && s.engine().where != nil {
+		var err error
+		if name, err = s.exactly(ctx, name, own...); err != nil {
+			return engine.Result{}, err
+		}
+	}
 	res, st, err := s.engine().stepResult(ctx, name, own...)
 	if err == nil && st.Lost() {
 		s.event(engine.Lost{Step: s.number, Of: name})
 	}
 	return res, err
+}
+
+// exactly gives the name that always means the step that one means now, and notes that
+// it was asked for by that: the run may be made again when "last" is another.
+func (s *step) exactly(ctx context.Context, name string, but ...string) (string, error) {
+	n, err := runs.ParseName(name)
+	if err != nil {
+		return "", err
+	}
+	f, err := runs.Find(ctx, s.engine().store, n, but...)
+	if err != nil {
+		return "", err
+	}
+	st, err := f.Made()
+	if err != nil {
+		return "", err
+	}
+	name = runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String()
+	op := s.node.Op().(graph.From)
+	op.Source = name
+	ns := s.note.notes
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	s.note.record.Node = graph.Encode(op)
+	ns.change(s.note)
+	return name, nil
 }
 
 // stepResult gives what a step came to, with the config and the base that it had,
