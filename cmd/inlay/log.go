@@ -21,7 +21,7 @@ func (a *app) logCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "log [-f] [--times] [--stdout|--stderr] [--raw] [RUN|STEP]",
 		Short: "write what the process of a step said",
-		Long: "Write what the process of a step said, both streams in the order in which it came; of a\n" +
+		Long: "Write what the process of a step said, both streams in the order in which it was read; of a\n" +
 			"run, what all of its steps said, each line with the number of its step. Of a step that\n" +
 			"was cached it is what was said when it ran. -f waits for more until the step, or the run,\n" +
 			"has ended, also while it runs elsewhere.\n\n" +

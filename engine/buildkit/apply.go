@@ -52,8 +52,12 @@ func (r *Remote) apply(ctx context.Context, b base, t tree.Tree) (llb.State, err
 		llb.Dir("/"), llb.ReadonlyRootFS(), llb.WithCustomName("inlay: apply changes"),
 		llb.AddMount("/in", todo, llb.Readonly),
 	}
-	with = append(with, only(t.Digest()), llb.AddEnv("INLAY_BASE", b.tree.Digest().String()))
+	id := t.Digest().Append(nil)
+	if b.held != nil {
+		id = b.held.attempt().Append(id)
+	}
 	for i, h := range a.sources {
+		id = h.attempt().Append(id)
 		at := "/spec/" + strconv.Itoa(i) // the image of the program has the directory above
 		args = append(args, at)
 		with = append(with, llb.AddMount(at, h.state, llb.Readonly))
@@ -61,6 +65,7 @@ func (r *Remote) apply(ctx context.Context, b base, t tree.Tree) (llb.State, err
 	if len(a.sources) > 0 {
 		with = append(with, llb.AddMount("/spec", mountPlaces(len(a.sources)), llb.Readonly))
 	}
+	with = append(with, only(digest.Of(id)), llb.AddEnv("INLAY_BASE", b.tree.Digest().String()))
 	run := program.Run(append(with, llb.Args(args))...)
 	return run.AddMount("/out", b.state), nil
 }

@@ -528,12 +528,12 @@ func (l *lowering) copies() []llb.State {
 	var out []llb.State
 	var single *llb.FileAction
 	var names []string
-	var of []*held
+	var of []place
 	for _, h := range slices.SortedFunc(maps.Keys(l.pieces), func(x, y *held) int { return x.id.Compare(y.id) }) {
 		for _, g := range gathered(l.pieces[h]) {
 			switch {
 			case len(g.include) > 0:
-				c := onlyOf(llb.Copy(h.state, g.from.path, g.to, g.info()), h)
+				c := onlyOf(llb.Copy(h.state, g.from.path, g.to, g.info()), g.from)
 				out = append(out, llb.Scratch().File(c, llb.WithCustomName("inlay: copy "+several(g.include))))
 				continue
 			case single == nil:
@@ -542,7 +542,7 @@ func (l *lowering) copies() []llb.State {
 				single = single.Copy(h.state, g.from.path, g.to, g.info())
 			}
 			names = append(names, g.to)
-			of = append(of, h)
+			of = append(of, g.from)
 		}
 	}
 	if single != nil {
@@ -551,14 +551,16 @@ func (l *lowering) copies() []llb.State {
 	return out
 }
 
-// onlyOf has copies made anew for other sources: of those that differ in times alone a
-// daemon takes a copy of the one for that of the other. What is removed is not there.
-// Naming it in what a copy excludes would do too, but has the daemon look at each path
-// while it sums up what it copies, which takes half as long again.
-func onlyOf(copies *llb.FileAction, of ...*held) *llb.FileAction {
+// onlyOf has copies made anew for other sources: of those that differ in times alone,
+// at other paths of one tree too, a daemon takes a copy of the one for that of the
+// other, and a copy of what a process left before for that of what it leaves when it
+// runs again. What is removed is not there. Naming it in what a copy excludes would do
+// too, but has the daemon look at each path while it sums up what it copies, which takes
+// half as long again.
+func onlyOf(copies *llb.FileAction, of ...place) *llb.FileAction {
 	b := []byte("inlay copy\n")
-	for _, h := range of {
-		b = h.id.Append(b)
+	for _, at := range of {
+		b = append(at.held.attempt().Append(b), at.path+"\x00"...)
 	}
 	return copies.Rm("/.inlay-"+digest.Of(b).Hex(), llb.WithAllowNotFound(true))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
@@ -21,72 +20,57 @@ func (s *step) fromStep(ctx context.Context, name string) (engine.Result, error)
 		own = append(own, s.note.notes.run.Name())
 	}
 	s.cached = true
-	if s.note != nil && s.engine().where != nil {
-		var err error
-		if name, err = s.exactly(ctx, name, own...); err != nil {
-			return engine.Result{}, err
-		}
+	f, st, err := s.engine().madeStep(ctx, name, own...)
+	if err != nil {
+		return engine.Result{}, err
 	}
-	res, st, err := s.engine().stepResult(ctx, name, own...)
+	s.note.meant(s.node.Op().(graph.From), f, st)
+	res, err := s.engine().resultOf(ctx, f, st)
 	if err == nil && st.Lost() {
 		s.event(engine.Lost{Step: s.number, Of: name})
 	}
 	return res, err
 }
 
-// exactly gives the name that always means the step that one means now, and notes that
-// it was asked for by that: the run may be made again when "last" is another.
-func (s *step) exactly(ctx context.Context, name string, but ...string) (string, error) {
-	n, err := runs.ParseName(name)
+// stepResult gives what a step came to, and its record.
+func (e *Engine) stepResult(ctx context.Context, name string) (engine.Result, *runs.Step, error) {
+	f, st, err := e.madeStep(ctx, name)
 	if err != nil {
-		return "", err
+		return engine.Result{}, nil, err
 	}
-	f, err := runs.Find(ctx, s.engine().store, n, but...)
-	if err != nil {
-		return "", err
-	}
-	st, err := f.Made()
-	if err != nil {
-		return "", err
-	}
-	name = runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String()
-	op := s.node.Op().(graph.From)
-	op.Source = name
-	ns := s.note.notes
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	s.note.record.Node = graph.Encode(op)
-	ns.change(s.note)
-	return name, nil
+	r, err := e.resultOf(ctx, f, st)
+	return r, st, err
 }
 
-// stepResult gives what a step came to, with the config and the base that it had,
-// and its record. What is not kept any more of the base is as if there had been none.
-func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (engine.Result, *runs.Step, error) {
+// madeStep finds the step that a name means when a tree is wanted.
+func (e *Engine) madeStep(ctx context.Context, name string, but ...string) (f runs.Found, st *runs.Step, err error) {
 	n, err := runs.ParseName(name)
 	if err != nil {
-		return engine.Result{}, nil, err
+		return f, nil, err
 	}
-	f, err := runs.Find(ctx, e.store, n, but...)
-	if err != nil {
-		return engine.Result{}, nil, err
+	if f, err = runs.Find(ctx, e.store, n, but...); err != nil {
+		return f, nil, err
 	}
-	st, err := f.Made()
-	if err != nil {
-		return engine.Result{}, nil, err
+	if st, err = f.Made(); err != nil {
+		return f, nil, err
 	}
 	st.Spec = f.Spec(st)
+	return f, st, nil
+}
+
+// resultOf gives what a step of a run came to, with the config and the base that it
+// had. What is not kept any more of the base is as if there had been none.
+func (e *Engine) resultOf(ctx context.Context, f runs.Found, st *runs.Step) (engine.Result, error) {
 	if st.IsRemote() {
-		r, err := e.remade(ctx, f, st)
-		return r, st, err
+		return e.remade(ctx, f, st)
 	}
 	d, err := st.Tree()
 	if err != nil {
-		return engine.Result{}, nil, fmt.Errorf("run %s: %w", f.Run.Name, err)
+		return engine.Result{}, fmt.Errorf("run %s: %w", f.Run.Name, err)
 	}
 	t, err := tree.Load(ctx, e.source, d)
 	if err != nil {
-		return engine.Result{}, nil, fmt.Errorf("step %d of run %s: %w", st.Number(), f.Run.Name, err)
+		return engine.Result{}, fmt.Errorf("step %d of run %s: %w", st.Number(), f.Run.Name, err)
 	}
 	out := treeResult(t)
 	first := *st
@@ -94,7 +78,7 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 		first = *at
 		if out.Exec == nil && at.Exec != nil && st.Process == nil || at == st && at.Exec != nil {
 			if out.Exec, err = e.execOf(ctx, at.Exec); err != nil {
-				return engine.Result{}, nil, err
+				return engine.Result{}, err
 			}
 		}
 		if len(at.Inputs) == 0 || at.Inputs[0] >= at.Index || at.Inputs[0] >= len(f.Steps) {
@@ -103,10 +87,10 @@ func (e *Engine) stepResult(ctx context.Context, name string, but ...string) (en
 	}
 	if !first.After.IsZero() {
 		if out.Origin, err = tree.Load(ctx, e.source, first.After); err != nil {
-			return engine.Result{}, nil, err
+			return engine.Result{}, err
 		}
 	}
-	return out, st, e.imageOf(ctx, f, st, &out)
+	return out, e.imageOf(ctx, f, st, &out)
 }
 
 // execOf gives what an exec said, if the store still has it; otherwise nil.

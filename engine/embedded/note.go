@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/inlaybuild/inlay/engine"
@@ -27,6 +28,22 @@ type note struct {
 	after   *tree.Tree // the same
 	changed bool       // it is among those that changed
 	partly  bool       // it was written without a tree of which parts are in a cache
+}
+
+// meant notes which step a source meant, if the step is to be made again from what is
+// noted: "last" means another one then.
+func (n *note) meant(op graph.From, f runs.Found, st *runs.Step) {
+	if n == nil {
+		return
+	}
+	n.notes.mu.Lock()
+	defer n.notes.mu.Unlock()
+	if n.record.Node == nil {
+		return
+	}
+	op.Source = runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String()
+	n.record.Node = graph.Encode(op)
+	n.notes.change(n)
 }
 
 // encoded gives the step as the store has it. Its trees are in the store.

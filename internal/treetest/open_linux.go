@@ -21,8 +21,8 @@ func Openat2(dir int, path string, how *unix.OpenHow) (int, error) {
 		if fd, err = unix.Openat2(dir, path, how); err == unix.ELOOP {
 			// The names are in its cache now, and when the links were read is written.
 			fd, err = unix.Openat2(dir, path, &cached)
-			if err == unix.EINVAL && n == 20 {
-				return -1, unix.ELOOP // a kernel before 5.12, which cannot tell
+			if (err == unix.EINVAL || how.Flags&unix.O_CREAT != 0) && n == 20 {
+				return -1, unix.ELOOP // it cannot tell: before Linux 5.12, or where a file may be made
 			}
 			if err == unix.EAGAIN || err == unix.EINVAL {
 				err = unix.ELOOP
