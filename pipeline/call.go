@@ -288,7 +288,8 @@ func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bo
 	if isHost(a.text) {
 		return c.named(inlay.HostDirectory(a.text, o), "host", a.text), true
 	}
-	p, err := engine.ParsePlace(a.text)
+	src := c.src(i)
+	p, err := engine.ParsePlace(src)
 	if err != nil {
 		c.fail(a.at, "%s: %v", c.parsed.word.Name, err)
 		return d, false
@@ -296,7 +297,30 @@ func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bo
 	if p.Scheme == engine.SchemeScratch {
 		return inlay.Scratch(), false
 	}
-	return c.named(inlay.From(a.text).Root(), "from", a.text), false
+	return c.named(inlay.From(src).Root(), "from", src), false
+}
+
+// src gives an argument that is a SRC, as a place. A run that is called last gets its
+// name, where the environment knows it, also in what is written of the word.
+func (c *call) src(i int) string {
+	a := c.args[i]
+	if isHost(a.text) {
+		return "dir:" + a.text
+	}
+	step, ok := strings.CutPrefix(a.text, "last")
+	if !ok || step != "" && step[0] != '@' || c.runner.env.Last == nil {
+		return a.text
+	}
+	run := c.runner.env.Last()
+	if run == "" {
+		return a.text
+	}
+	for _, w := range c.parsed.args {
+		if posOf(w.Pos()) == a.at {
+			w.Parts = []syntax.WordPart{&syntax.Lit{ValuePos: w.Pos(), ValueEnd: w.End(), Value: run + step}}
+		}
+	}
+	return run + step
 }
 
 // copyOptions reads the flags that copying words share.

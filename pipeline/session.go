@@ -43,6 +43,17 @@ type Value struct {
 // Node is what the value is resolved by.
 func (v Value) Node() *graph.Node { return node(v.value) }
 
+// Mounts gives what processes in the value see beside it. The Input of one that shows
+// a tree counts from 1 in the nodes.
+func (v Value) Mounts() ([]graph.Mount, []*graph.Node) {
+	s, ok := v.value.(system)
+	if !ok {
+		return nil, nil
+	}
+	n := s.container().WithTerminal().Node() // which sees what a process would
+	return n.Op().(graph.Terminal).Mounts, n.Inputs()[1:]
+}
+
 // NewSession gives a session without values. Made is told of each value as it is
 // made; it may be nil.
 func NewSession(e Environment, made func(context.Context, Value) error) *Session {
@@ -98,19 +109,19 @@ func (s *Session) statement(ctx context.Context, st statement) error {
 // word runs one word on the current value.
 func (s *Session) word(ctx context.Context, parsed parsedCall, source bool) error {
 	r := s.runner
-	text := parsed.text()
 	c := &call{runner: r, parsed: parsed, print: r.print}
-	from := s.current
+	from, before := s.current, ""
 	if source {
 		from = 0
 	} else {
 		now := s.values[from-1]
-		c.in, text = now.value, now.source+" | "+text
+		c.in, before = now.value, now.source+" | "
 	}
 	v, err := c.do(ctx)
 	if err != nil {
 		return r.failed(c, err)
 	}
+	text := before + parsed.text()
 	if g := parsed.word.Group; g == Prints || g == Writes {
 		s.write(text)
 		s.asked = true

@@ -53,10 +53,7 @@ func runFrom(_ context.Context, c *call) (value, error) {
 	default:
 		return nil, c.runner.script.errorAt(c.args[0].at, "from wants a file system, not %s", v.kind())
 	}
-	src := c.args[0].text
-	if isHost(src) {
-		src = "dir:" + src
-	}
+	src := c.src(0)
 	if _, err := engine.ParsePlace(src); err != nil {
 		return nil, c.runner.script.errorAt(c.args[0].at, "from: %v", err)
 	}

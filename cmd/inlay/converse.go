@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/inlaybuild/inlay"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/progress"
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/prompt"
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/pipeline"
@@ -30,7 +33,7 @@ func (a *app) converse(ctx context.Context) error {
 	return a.with(ctx, "inlay", func(ctx context.Context, s *session) error {
 		return prompt.Talk(ctx, prompt.Config{
 			Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
-			Environment: pipeline.Environment{Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print},
+			Environment: pipeline.Environment{Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Last: func() string { return s.last(ctx) }},
 			Commands:    s.lookers(),
 			Pause:       s.display.Pause,
 			Report:      func(ctx context.Context, err error) { a.report(ctx, err) },
@@ -43,14 +46,14 @@ func (a *app) converse(ctx context.Context) error {
 
 // lookers gives the commands of a conversation that look at values and runs.
 func (s *session) lookers() []prompt.Command {
-	l := looker{s}
+	l := looker{s, inlay.NewClient(s.embedded.Look(), lookingOnly{s.display})}
 	return []prompt.Command{
-		{Name: "ls", Args: "[-l] [vN] [PATH]", Looks: true, Takes: prompt.Paths, Run: l.ls,
+		{Name: "ls", Args: "[-l] [vN|STEP] [PATH]", Looks: true, Takes: prompt.Paths, Run: l.ls,
 			Short: "list a directory"},
-		{Name: "cat", Args: "[vN] PATH...", Looks: true, Takes: prompt.Paths, Run: l.cat,
+		{Name: "cat", Args: "[vN|STEP] PATH...", Looks: true, Takes: prompt.Paths, Run: l.cat,
 			Short: "write what files hold"},
 		{Name: "diff", Args: "[A [B]]", Looks: true, Takes: prompt.Values, Run: l.diff,
-			Short: "what the last word changed; what changed from A, or from A to B: vN or SRC"},
+			Short: "what the last word changed; what changed from A, or from A to B: vN, STEP or SRC"},
 		{Name: "steps", Args: "[RUN|STEP]", Looks: true, Takes: prompt.Runs, Run: l.steps,
 			Short: "list what the words so far came to, as the steps of a run"},
 		{Name: "explain", Args: "[RUN|STEP]", Looks: true, Takes: prompt.Runs, Run: l.explain,
@@ -59,13 +62,73 @@ func (s *session) lookers() []prompt.Command {
 			Short: "write what processes said"},
 		{Name: "runs", Args: "", Looks: true, Takes: prompt.Nothing, Run: l.runs,
 			Short: "list what was run; this conversation is last"},
-		{Name: "shell", Args: "[vN] [--with-shell] [--keep NAME [--replace]] [-- CMD...]", Looks: true, Takes: prompt.Values, Run: l.shell,
-			Short: "open a process in it, on the terminal"},
+		{Name: "shell", Args: "[vN|STEP] [--with-shell] [--keep NAME [--replace]] [-- CMD...]", Looks: true, Takes: prompt.Values, Run: l.shell,
+			Short: "open a process in it, on the terminal; it sees what is mounted there"},
 	}
 }
 
 // looker is a session as commands of a conversation look at it.
-type looker struct{ *session }
+type looker struct {
+	*session
+	looks *inlay.Client // what it resolves is no step of the conversation
+}
+
+// lookingOnly shows how far things are that are no steps of the conversation.
+type lookingOnly struct{ engine.Sink }
+
+func (l lookingOnly) Event(e engine.Event) {
+	if p, ok := e.(engine.Progress); ok {
+		p.Step = -1
+		l.Sink.Event(p)
+	}
+}
+
+// last gives the run that is last: this conversation, once it has a step; "" when there
+// is none.
+func (s *session) last(ctx context.Context) string {
+	if own := s.recorded.Name(); own != "" {
+		return own
+	}
+	f, err := runs.Find(ctx, s.embedded.Store(), runs.Name{Run: runs.Last})
+	if err != nil {
+		return ""
+	}
+	return f.Run.Name
+}
+
+// exactly gives a name in which last is that run by name.
+func (l looker) exactly(ctx context.Context, n runs.Name) runs.Name {
+	if n.Run == runs.Last {
+		n.Run = cmp.Or(l.last(ctx), n.Run)
+	}
+	return n
+}
+
+// step tells whether an argument names a step, and gives the name.
+func (l looker) step(ctx context.Context, arg string) (string, bool) {
+	p, err := engine.ParsePlace(arg)
+	if err != nil || p.Scheme != engine.SchemeStep {
+		return "", false
+	}
+	n, err := runs.ParseName(arg)
+	return l.exactly(ctx, n).String(), err == nil
+}
+
+// subject takes the name of a value or a step from the front of arguments; without
+// one it is the current value.
+func (l looker) subject(ctx context.Context, p *prompt.Prompt, args []string) (tree.Tree, []string, error) {
+	if len(args) > 0 {
+		if name, ok := l.step(ctx, args[0]); ok {
+			r, _, err := l.embedded.At(ctx, name)
+			return r.Tree, args[1:], err
+		}
+	}
+	v, args, err := p.Value(args)
+	if err == nil && v.Kind == "a change set" {
+		err = fmt.Errorf("v%d is a change set, which has no paths: `changes` lists it", v.Number)
+	}
+	return v.Result.Tree, args, err
+}
 
 // sourceNames gives the names in the store.
 func (s *session) sourceNames(ctx context.Context) []string {
@@ -102,25 +165,17 @@ func (s *session) runNames(ctx context.Context) []string {
 	return out
 }
 
-// atValue gives what stands at a path of a value.
-func atValue(ctx context.Context, v pipeline.Value, path string, follow tree.Follow) (tree.Entry, error) {
-	if v.Kind == "a change set" {
-		return nil, fmt.Errorf("v%d is a change set, which has no paths: `changes` lists it", v.Number)
-	}
-	return entryAt(ctx, v.Result.Tree, path, follow)
-}
-
 func (l looker) ls(ctx context.Context, p *prompt.Prompt, args []string) error {
 	list := lister{session: l.session}
 	if len(args) > 0 && args[0] == "-l" {
 		list.long, args = true, args[1:]
 	}
-	v, args, err := p.Value(args)
+	t, args, err := l.subject(ctx, p, args)
 	if err != nil {
 		return err
 	}
 	if len(args) > 1 || len(args) == 1 && strings.HasPrefix(args[0], "-") {
-		return usageErrorf("usage: ls [-l] [vN] [PATH]")
+		return usageErrorf("usage: ls [-l] [vN|STEP] [PATH]")
 	}
 	path := "/"
 	if len(args) == 1 {
@@ -130,7 +185,7 @@ func (l looker) ls(ctx context.Context, p *prompt.Prompt, args []string) error {
 	if list.long {
 		follow = tree.FollowParents
 	}
-	e, err := atValue(ctx, v, path, follow)
+	e, err := entryAt(ctx, t, path, follow)
 	if err != nil {
 		return err
 	}
@@ -138,18 +193,15 @@ func (l looker) ls(ctx context.Context, p *prompt.Prompt, args []string) error {
 }
 
 func (l looker) cat(ctx context.Context, p *prompt.Prompt, args []string) error {
-	v, args, err := p.Value(args)
+	t, args, err := l.subject(ctx, p, args)
 	if err != nil {
 		return err
 	}
 	if len(args) == 0 {
-		return usageErrorf("usage: cat [vN] PATH...")
+		return usageErrorf("usage: cat [vN|STEP] PATH...")
 	}
 	for _, path := range args {
-		if _, err := atValue(ctx, v, path, tree.FollowAll); err != nil {
-			return err
-		}
-		if err := l.session.cat(ctx, v.Result.Tree, path, false); err != nil {
+		if err := l.session.cat(ctx, t, path, false); err != nil {
 			return err
 		}
 	}
@@ -158,12 +210,23 @@ func (l looker) cat(ctx context.Context, p *prompt.Prompt, args []string) error 
 
 // side gives the tree of an argument of diff.
 func (l looker) side(ctx context.Context, p *prompt.Prompt, arg string) (tree.Tree, error) {
-	if !prompt.IsValue(arg) {
-		r, err := l.result(ctx, arg, "")
-		return r.Tree, err
+	if prompt.IsValue(arg) {
+		v, _, err := p.Value([]string{arg})
+		return v.Result.Tree, err
 	}
-	v, _, err := p.Value([]string{arg})
-	return v.Result.Tree, err
+	var r engine.Result
+	var err error
+	if name, ok := l.step(ctx, arg); ok {
+		r, _, err = l.embedded.At(ctx, name)
+	} else {
+		looks := *l.session
+		looks.client = l.looks
+		r, err = looks.result(ctx, arg, "")
+	}
+	if err == nil {
+		r, err = r.Known(ctx)
+	}
+	return r.Tree, err
 }
 
 func (l looker) diff(ctx context.Context, p *prompt.Prompt, args []string) error {
@@ -194,11 +257,18 @@ func (l looker) diff(ctx context.Context, p *prompt.Prompt, args []string) error
 }
 
 func (l looker) shell(ctx context.Context, p *prompt.Prompt, args []string) error {
-	v, args, err := p.Value(args)
-	if err != nil {
+	visitor := visit{session: l.session}
+	var v pipeline.Value
+	var err error
+	step := false
+	if len(args) > 0 {
+		visitor.src, step = l.step(ctx, args[0])
+	}
+	if step {
+		args = args[1:]
+	} else if v, args, err = p.Value(args); err != nil {
 		return err
 	}
-	visitor := visit{session: l.session, src: v.Result.Tree.Digest().String()}
 	if len(args) > 0 && args[0] == "--with-shell" {
 		visitor.lend, args = true, args[1:]
 	}
@@ -218,7 +288,11 @@ func (l looker) shell(ctx context.Context, p *prompt.Prompt, args []string) erro
 		args = args[1:]
 	}
 	visitor.args = args
-	err = visitor.stand(ctx, v.Result, nil)
+	if step {
+		err = visitor.enterStep(ctx)
+	} else {
+		err = l.enterValue(ctx, visitor, v)
+	}
 	var exited exitError
 	if errors.As(err, &exited) {
 		return nil // which it has said
@@ -226,8 +300,26 @@ func (l looker) shell(ctx context.Context, p *prompt.Prompt, args []string) erro
 	return err
 }
 
+// enterValue opens the process in a value, with what is mounted there.
+func (l looker) enterValue(ctx context.Context, visitor visit, v pipeline.Value) error {
+	if v.Kind == "a change set" {
+		return fmt.Errorf("v%d is a change set: there is nothing to stand in", v.Number)
+	}
+	visitor.src = v.Result.Tree.Digest().String()
+	mounts, nodes := v.Mounts()
+	at := embedded.Session{In: v.Result, Mounts: mounts}
+	for _, n := range nodes {
+		r, err := l.looks.Resolve(ctx, n)
+		if err != nil {
+			return err
+		}
+		at.Shown = append(at.Shown, r)
+	}
+	return visitor.stand(ctx, at)
+}
+
 // named reads the one argument of a command, which may be left out: a run or a step.
-func named(args []string, usage string) (runs.Name, error) {
+func (l looker) named(ctx context.Context, args []string, usage string) (runs.Name, error) {
 	if len(args) > 1 || len(args) == 1 && strings.HasPrefix(args[0], "-") {
 		return runs.Name{}, usageErrorf("usage: %s", usage)
 	}
@@ -235,7 +327,7 @@ func named(args []string, usage string) (runs.Name, error) {
 	if err != nil {
 		return n, usageError{err}
 	}
-	return n, nil
+	return l.exactly(ctx, n), nil
 }
 
 func (l looker) runs(ctx context.Context, p *prompt.Prompt, args []string) error {
@@ -250,7 +342,7 @@ func (l looker) runs(ctx context.Context, p *prompt.Prompt, args []string) error
 }
 
 func (l looker) steps(ctx context.Context, p *prompt.Prompt, args []string) error {
-	n, err := named(args, "steps [RUN|STEP]")
+	n, err := l.named(ctx, args, "steps [RUN|STEP]")
 	if err != nil {
 		return err
 	}
@@ -262,7 +354,7 @@ func (l looker) steps(ctx context.Context, p *prompt.Prompt, args []string) erro
 }
 
 func (l looker) log(ctx context.Context, p *prompt.Prompt, args []string) error {
-	n, err := named(args, "log [RUN|STEP]; `inlay log` has options")
+	n, err := l.named(ctx, args, "log [RUN|STEP]; `inlay log` has options")
 	if err != nil {
 		return err
 	}
@@ -271,7 +363,7 @@ func (l looker) log(ctx context.Context, p *prompt.Prompt, args []string) error 
 }
 
 func (l looker) explain(ctx context.Context, p *prompt.Prompt, args []string) error {
-	n, err := named(args, "explain [RUN|STEP]; `inlay explain` has options")
+	n, err := l.named(ctx, args, "explain [RUN|STEP]; `inlay explain` has options")
 	if err != nil {
 		return err
 	}

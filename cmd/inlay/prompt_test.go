@@ -4,8 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // rootfs makes a small file system, named debian in the store.
@@ -198,4 +200,72 @@ func TestAKilledConversationLeavesTheTerminalAsItWas(t *testing.T) {
 	}
 	p.waitEnd("\nover\n$")
 	p.line("cmp before after && echo the same", "\nthe same\n$")
+}
+
+func TestAShellInAConversationSeesWhatIsMountedThere(t *testing.T) {
+	program, box := runc(t), busybox()
+	if program == "" || box == "" {
+		t.Skip("running processes needs root, inlay-runc and a static busybox")
+	}
+	t.Setenv("INLAY_RUNC", program)
+	t.Setenv("TOKEN", "the-secret")
+	p := newPane(t)
+	p.rootfs()
+	p.line("inlay", "\ninlay>")
+	p.line("from debian | with-file --mode 0755 /bin/busybox "+box+" | with-env WHO me", "\ninlay v3>")
+	p.line("with-mounted-directory /tools $(scratch | with-new-file /tool sharp) | with-mounted-secret /bin/token env:TOKEN", "\ninlay v5>")
+	p.line("shell -- busybox sh -c 'busybox cat /tools/tool /usr/bin/token; echo; echo $WHO'", "\ninlay v5>")
+	if seen := p.seen(); !strings.Contains(seen, "$WHO'\nsharpthe-secret\nme\ninlay: exited with code 0 after ") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.line("shell v3 -- busybox ls /tools", "\ninlay v5>")
+	if seen := p.seen(); !strings.Contains(seen, "ls: /tools: No such file or directory\ninlay: exited with code 1 after ") {
+		t.Errorf("the value before has the mount too:\n%s", seen)
+	}
+	p.line("exit", "\n$")
+}
+
+func TestLastIsTheConversationInEachOfItsCommands(t *testing.T) {
+	program, box := runc(t), busybox()
+	if program == "" || box == "" {
+		t.Skip("running processes needs root, inlay-runc and a static busybox")
+	}
+	t.Setenv("INLAY_RUNC", program)
+	p := newPane(t)
+	p.rootfs()
+	p.run("do", "scratch | with-new-file /before 'of the run before'") // as long as nothing was made, it is last
+	p.line("inlay", "\ninlay>")
+	p.line("cat last /before", "\nof the run before\ninlay>")
+	p.line("ls last@1 /", "\ninlay>")
+	p.line("from last", ": 1 entry, 17 B\ninlay v1>")
+	p.line("from debian | with-file --mode 0755 /bin/busybox "+box, "\ninlay v3>")
+	p.line("with-exec -- busybox sh -c 'echo half > /half; echo said; exit 3'", "\ninlay v3>")
+	p.line("ls last@failed /", "\nhalf\nopt/\nusr/\ninlay v3>")
+	p.line("cat last@failed /half", "\nhalf\ninlay v3>")
+	p.line("diff v3 last@failed", "\nA /half\ninlay v3>")
+	p.line("diff last@failed", "\nD /half\ninlay v3>")
+	if seen := p.line("log last@failed", "\ninlay v3>"); !strings.Contains(seen, "log last@failed\nsaid\n") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.line("shell last@failed -- busybox sh -c 'busybox cat /half; exit 4'", "\ninlay v3>")
+	if seen := p.seen(); !strings.Contains(seen, "\nhalf\ninlay: exited with code 4 after ") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	// Looking at another image, and missing one, are no steps of it.
+	p.line("diff debian", "\nA /usr/bin/busybox\ninlay v3>")
+	p.line("diff oci:none", "\ninlay v3>")
+	if seen := p.line("steps", "\ninlay v3>"); !strings.Contains(seen, "#5   failed ") || strings.Contains(seen, "#6 ") {
+		t.Errorf("seen:\n%s", seen)
+	}
+	p.line("with-directory /of $(from last@failed | directory /usr) | contents /of/bin/sh", "\ninlay v4>")
+	p.line("from last@failed", "\ninlay v5>")
+	p.line("save session.inlay", "\ninlay v5>")
+	p.line("exit", "\n$")
+	text, err := os.ReadFile(filepath.Join(p.dir, "session.inlay"))
+	if err != nil || regexp.MustCompile(`(?m)^[^#].*last`).Match(text) || strings.Count(string(text), "(from "+time.Now().UTC().Format("200601")) != 3 {
+		t.Errorf("%v: the script does not say which run was meant:\n%s", err, text)
+	}
+	if got := p.run("--progress", "quiet", "do", "-f", "session.inlay"); got != "" {
+		t.Errorf("the script says %q", got)
+	}
 }

@@ -117,7 +117,7 @@ func (v *visit) enter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return v.stand(ctx, in, nil)
+	return v.stand(ctx, embedded.Session{In: in})
 }
 
 // checkKeep tells whether what is left can get its name, before there is anything to
@@ -151,7 +151,7 @@ func (v *visit) enterStep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return v.stand(ctx, in, spec)
+	return v.stand(ctx, embedded.Session{In: in, Spec: spec})
 }
 
 // secret gives what the step's process was run with, with other secrets.
@@ -213,14 +213,13 @@ func (a *app) watched() bool {
 	return embedded.Streams{Stdin: a.stdin, Stdout: a.stdout}.Terminal()
 }
 
-// stand opens the process in a tree, and says how it ended.
-func (v *visit) stand(ctx context.Context, in engine.Result, spec *runs.Spec) error {
+// stand opens the process where the session is, and says how it ended.
+func (v *visit) stand(ctx context.Context, at embedded.Session) error {
 	inside, signals, stop := v.interrupts.passing(ctx)
 	v.display.Event(engine.TerminalOpened{Step: -1, Args: v.args})
-	left, err := v.embedded.Enter(inside, embedded.Session{
-		In: in, Spec: spec, Args: v.args, Lend: v.lend, Keep: v.keep, User: v.user, Unwatched: !v.watched(),
-		Streams: embedded.Streams{Stdin: v.stdin, Stdout: v.stdout, Stderr: v.stderr, Signals: signals},
-	})
+	at.Args, at.Lend, at.Keep, at.User, at.Unwatched = v.args, v.lend, v.keep, v.user, !v.watched()
+	at.Streams = embedded.Streams{Stdin: v.stdin, Stdout: v.stdout, Stderr: v.stderr, Signals: signals}
+	left, err := v.embedded.Enter(inside, at)
 	stop()
 	v.display.Event(engine.TerminalClosed{Step: -1, Left: left})
 	if err != nil {
@@ -274,7 +273,7 @@ func (s *session) onFailure(ctx context.Context, failed error) error {
 	fmt.Fprintf(s.stderr, "inlay: %s\n", show.Line(failed.Error()))
 	v.tellLost(step)
 	var exited exitError
-	if err := v.stand(ctx, in, step.Spec); err != nil && !errors.As(err, &exited) {
+	if err := v.stand(ctx, embedded.Session{In: in, Spec: step.Spec}); err != nil && !errors.As(err, &exited) {
 		fmt.Fprintf(s.stderr, "inlay: no shell: %s\n", show.Line(err.Error()))
 	}
 	return failed

@@ -29,6 +29,12 @@ func (e *Engine) Begin(asked string) *Run {
 	return &Run{Engine: e, asked: asked, history: newHistory()}
 }
 
+// Look gives a run that is not remembered, whatever the engine's Options say: for who
+// looks at things while another one goes on.
+func (e *Engine) Look() *Run {
+	return &Run{Engine: e, history: newHistory(), begun: true}
+}
+
 // Name gives the name of the run; "" as long as nothing was resolved, and of one
 // that is not remembered.
 func (r *Run) Name() string {

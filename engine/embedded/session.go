@@ -26,6 +26,10 @@ type Session struct {
 	// user, network, mounts and the names of secrets, which are read again. Nil
 	// takes In's configuration.
 	Spec *runs.Spec
+	// Mounts are what the process sees beside the tree, without Spec. The Input of one
+	// that shows a tree counts from 1 in Shown.
+	Mounts []graph.Mount
+	Shown  []engine.Result
 	// Args is what is run. None stand for the shell of the user, if the tree has
 	// it, or /bin/sh.
 	Args []string
@@ -77,7 +81,8 @@ func (s *step) stand(ctx context.Context, of Session) (x *exec, err error) {
 	if of.Spec != nil {
 		x, err = s.engine().again(ctx, s, of.In, *of.Spec)
 	} else {
-		x = &exec{step: s, in: []engine.Result{of.In}, op: graph.Exec{Args: []string{usualShell}}}
+		in := append([]engine.Result{of.In}, of.Shown...)
+		x = &exec{step: s, in: in, op: graph.Exec{Args: []string{usualShell}, Mounts: of.Mounts}}
 		err = x.specify()
 	}
 	if err != nil {

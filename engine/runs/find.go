@@ -35,7 +35,7 @@ type Step struct {
 // Number is what people call the step by: the first of a run is 1.
 func (s Step) Number() int { return s.Index + 1 }
 
-// Find finds a run or a step; but is the name of a run that is not looked at, as
+// Find finds a run or a step; but is the name of a run that is not the last one, as
 // that of one who asks while it goes on itself. The error of one that there is not
 // is fs.ErrNotExist, and says what there is.
 func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
@@ -43,7 +43,9 @@ func Find(ctx context.Context, s Store, n Name, but ...string) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	all = slices.DeleteFunc(all, func(r store.RunInfo) bool { return slices.Contains(but, r.Name) })
+	if n.Run == Last {
+		all = slices.DeleteFunc(all, func(r store.RunInfo) bool { return slices.Contains(but, r.Name) })
+	}
 	run, err := pick(all, n.Run)
 	if err != nil {
 		return Found{}, err

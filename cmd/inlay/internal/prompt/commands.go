@@ -33,8 +33,8 @@ type Takes int
 // The values of [Takes].
 const (
 	Nothing Takes = iota
-	Values
-	Paths // of a value, or a value
+	Values        // or steps
+	Paths         // of a value, or a value or a step
 	Runs
 	files
 	words

@@ -107,9 +107,9 @@ func (c completer) words(begins, first bool) []candidate {
 func (c completer) ofCommand(cmd Command, typed string) []candidate {
 	switch cmd.Takes {
 	case Paths:
-		return append(c.paths(typed), c.numbered()...)
+		return slices.Concat(c.paths(typed), c.numbered(), c.steps(typed))
 	case Values:
-		return c.numbered()
+		return append(c.numbered(), c.steps(typed)...)
 	case Runs:
 		return whole(c.Runs(c.ctx)...)
 	case files:
@@ -122,6 +122,15 @@ func (c completer) ofCommand(cmd Command, typed string) []candidate {
 		return out
 	}
 	return nil
+}
+
+// steps gives the names of runs and steps, once something of one is typed: there are
+// many.
+func (c completer) steps(typed string) []candidate {
+	if typed == "" {
+		return nil
+	}
+	return whole(c.Runs(c.ctx)...)
 }
 
 // numbered gives the names of values.
