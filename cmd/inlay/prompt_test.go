@@ -269,3 +269,16 @@ func TestLastIsTheConversationInEachOfItsCommands(t *testing.T) {
 		t.Errorf("the script says %q", got)
 	}
 }
+
+func TestAConversationNeedsNoTerminalThatSaysWhereItsCursorIs(t *testing.T) {
+	s := newSessions(t)
+	c := s.start() // whose terminal nobody answers
+	for _, turn := range []struct{ typed, written string }{
+		{"", "inlay> "}, {"scratch\r", "v1 = scratch: "}, {"\x03", "inlay v1> "}, {"with-new-file /a text\r", "inlay v2> "}, {"\x04", "\n"},
+	} {
+		_, err := c.ours.WriteString(turn.typed)
+		must(t, err)
+		c.untilWritten(turn.written)
+	}
+	c.ends(0, "nothing-runs")
+}

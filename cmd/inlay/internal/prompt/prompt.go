@@ -59,10 +59,11 @@ func Talk(ctx context.Context, c Config) error {
 	p := &Prompt{Config: c}
 	p.values = pipeline.NewSession(c.Environment, p.tell)
 	var err error
+	terminal := &answering{in: c.Stdin, out: c.Stdout}
 	p.editor, err = readline.NewFromConfig(&readline.Config{
 		Prompt: p.text(), HistoryFile: historyFile(), HistoryLimit: 2000,
 		AutoComplete: completer{p, ctx}, EOFPrompt: "\n",
-		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr,
+		Stdin: terminal, Stdout: terminal, Stderr: c.Stderr,
 	})
 	if err != nil {
 		return fmt.Errorf("open the terminal: %w", err)
