@@ -116,7 +116,7 @@ func TestOneRunNumbersTheStepsOfAllItsResolutions(t *testing.T) {
 	for _, n := range []*graph.Node{one, behind} {
 		_, _ = r.Resolve(t.Context(), n, nil)
 	}
-	if f, _ := found(t, e, "last"); f.Run.State != store.Running || len(f.Steps) != 4 {
+	if f, _ := found(t, e, r.Name(t.Context())); f.Run.State != store.Running || len(f.Steps) != 4 {
 		t.Errorf("while it goes on: %s with %d steps", f.Run.State, len(f.Steps))
 	}
 	if err := r.End(t.Context(), errors.New("it failed")); err != nil {
