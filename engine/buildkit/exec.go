@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	godigest "github.com/opencontainers/go-digest"
 
@@ -55,19 +57,30 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	if x.Remembered {
 		attempt = []byte(x.Attempt)
 	}
-	out, err := run.try(ctx, attempt)
-	if err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) {
-		return out, err
+	for tries := 1; ; tries++ {
+		out, err := run.try(ctx, attempt)
+		switch {
+		case errors.Is(err, errOtherRun) && tries < mostTries:
+		case err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) || tries > 1:
+			return out, err
+		}
+		// The daemon takes what a failed process left for a result, or has what one run
+		// said and what another one left. It is run again as another one, and that is
+		// remembered: what comes of it is a result. (That the daemon ignores its result
+		// would be simpler, but then it empties caches, too.)
+		attempt = []byte(rand.Text())
+		if err := r.local.Remember(ctx, map[digest.Digest][]byte{key: attempt}); err != nil {
+			return engine.RemoteExit{}, err
+		}
 	}
-	// The daemon takes what a failed process left for a result. It is run again as
-	// another one, and that is remembered: what comes of it is a result. (That the
-	// daemon ignores its result would be simpler, but then it empties caches, too.)
-	attempt = []byte(rand.Text())
-	if err := r.local.Remember(ctx, map[digest.Digest][]byte{key: attempt}); err != nil {
-		return engine.RemoteExit{}, err
-	}
-	return run.try(ctx, attempt)
 }
+
+// mostTries is how often a process is run until a daemon has all of one run.
+const mostTries = 3
+
+// errOtherRun means that what a process said and what it left are of two runs of it. A
+// daemon keeps the two apart, and makes what it lacks by another run.
+var errOtherRun = errors.New("the daemon gives what the process said in one run, and what it left in another one, each time that it is tried")
 
 // process is a process that is ready to run at a daemon.
 type process struct {
@@ -268,6 +281,13 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		}
 		on = d
 		exit, root, ended, err = p.exit(ctx, ref, w, live)
+		w.stop() // should it run again, nobody is to hear that
+		if err == nil && exit.Exit.NotStarted == "" {
+			ended, err = p.sameRun(ctx, d, h, ref, ended)
+		}
+		if errors.Is(err, errOtherRun) && !exit.Cached {
+			p.x.Restarted(d.Address().String())
+		}
 		return d.Lost(err)
 	})
 	if err == nil && exit.Exit.NotStarted != "" {
@@ -292,6 +312,48 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		err = fmt.Errorf("at the daemon: %w", err)
 	}
 	return exit, err
+}
+
+// sameRun tells whether what the process left is of the run that said how it ended; if
+// it is not, the error is errOtherRun. What comes out of a cache of images has lost the
+// name of its run, and is that of what it said if that comes out of a cache, too. It
+// gives what tells the run from others.
+func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, ended []byte) ([]byte, error) {
+	ref, err := left.solved(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	e, err := shim.DecodeExit(ended)
+	if err != nil {
+		return nil, err
+	}
+	of, err := runOf(ctx, ref)
+	same := of == e.Run
+	if err == nil && of == "" && e.Run != "" {
+		of, err = runOf(ctx, said)
+		same = of == ""
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("which run it is of: %w", err)
+	case same:
+		return ended, nil
+	case p.x.Remembered: // what it left is wanted, whatever it said
+		return []byte(cmp.Or(of, rand.Text())), nil
+	}
+	return nil, errOtherRun
+}
+
+// runOf gives the run that left a directory; "" if it does not say.
+func runOf(ctx context.Context, ref daemon.Ref) (string, error) {
+	if ref.IsEmpty() {
+		return "", nil
+	}
+	st, err := ref.Reference().StatFile(ctx, gateway.StatRequest{Path: "/"})
+	if err != nil {
+		return "", err
+	}
+	return string(st.Xattrs[shim.RunAttr]), nil
 }
 
 // exit reads how the process ended; text is what says so.

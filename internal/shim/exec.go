@@ -4,10 +4,9 @@ package shim
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"github.com/inlaybuild/inlay/internal/capture"
-	"github.com/inlaybuild/inlay/tree"
 	"os"
 	"os/signal"
 	"strings"
@@ -15,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/inlaybuild/inlay/internal/capture"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // Exec runs the process that the file spec says, waits for its end and for that of
@@ -67,7 +69,23 @@ func Exec(spec, out string) error {
 	if exit.Root, err = rootAttr(); err != nil {
 		return err
 	}
+	exit.Run = markRun("/", out)
 	return o.publish(exit, x.stdout, x.stderr)
+}
+
+// markRun names the execution, also by the [RunAttr] of directories; "" if one of them
+// can have none.
+func markRun(dirs ...string) string {
+	name := rand.Text()
+	for _, dir := range dirs {
+		if err := unix.Setxattr(dir, RunAttr, []byte(name), 0); err != nil {
+			for _, dir := range dirs {
+				_ = unix.Removexattr(dir, RunAttr) // it may have none
+			}
+			return ""
+		}
+	}
+	return name
 }
 
 func readSpec(path string) (Spec, error) {

@@ -16,8 +16,17 @@ const (
 	ExitFile   = "exit.json"
 )
 
+// RunAttr is the attribute that the root and the directory of the output have after
+// [Exec], with the value that [Exit] has as Run. Whoever keeps the two apart tells by it
+// whether they are of one execution. No layer of an image has it.
+const RunAttr = "user.inlay.run"
+
 // Exit is how a process ended that [Exec] ran.
 type Exit struct {
+	// Run names the execution, as no other one is named; "" where a directory can have
+	// no [RunAttr].
+	Run string `json:",omitempty"`
+
 	Code   int  // what it returned; 128 plus the number of the signal that ended it
 	Signal int  // 0 unless a signal ended it
 	OOM    bool // the kernel killed a process of the container for lack of memory, as far as it tells
