@@ -63,11 +63,11 @@ func Clean(line string, colours bool) string {
 		r, n := utf8.DecodeRuneInString(line[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
-			b.WriteString(`\x` + hex(line[i]))
+			b.WriteString(hexed(line[i]))
 		case r == '\t' || r >= ' ' && r != 0x7f && !(r >= 0x80 && r < 0xa0) && !steers(r):
 			b.WriteString(line[i : i+n])
 		case r < 0x100:
-			b.WriteString(`\x` + hex(byte(r)))
+			b.WriteString(hexed(byte(r)))
 		default:
 			b.WriteString(escaped(r))
 		}
@@ -87,9 +87,10 @@ func steers(r rune) bool {
 // escaped writes a character as \uNNNN.
 func escaped(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") }
 
-func hex(b byte) string {
+// hexed writes a byte as \xNN.
+func hexed(b byte) string {
 	const digits = "0123456789abcdef"
-	return string([]byte{digits[b>>4], digits[b&15]})
+	return string([]byte{'\\', 'x', digits[b>>4], digits[b&15]})
 }
 
 // sequence measures the control sequence that s starts with, and tells whether
