@@ -2,9 +2,10 @@
 //
 // Names in a tree are bytes from anywhere. On a terminal a name that holds
 // anything but plain printable characters is quoted as a shell would read it
-// back, as GNU ls does; elsewhere it is written as it is. In JSON a name that is
-// not UTF-8 is an object, {"base64": "..."}, instead of a string. What processes
-// and files hold goes to a terminal without control sequences but colours.
+// back, as GNU ls does; elsewhere only one that holds control characters is, as git
+// does, so that a name is never taken for several lines. In JSON a name that is not
+// UTF-8 is an object, {"base64": "..."}, instead of a string. What processes and
+// files hold goes to a terminal without control sequences but colours.
 package show
 
 import (
@@ -26,6 +27,15 @@ func Quote(s string) string {
 		return strconv.QuoteToASCII(s)
 	}
 	return q
+}
+
+// Name writes a name for a program that reads lines: as it is, unless it holds
+// control characters, as a line end is one. Then it is quoted.
+func Name(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return Quote(s)
+	}
+	return s
 }
 
 func plain(s string) bool {
