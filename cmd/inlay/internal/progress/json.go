@@ -57,7 +57,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 		took := e.Took.Seconds()
 		out = jsonEvent{Event: "step-ended", Step: e.Step, State: state(e), Seconds: &took}
 		if e.Err != nil {
-			out.Error = show.Bytes(e.Err.Error())
+			out.Error = show.Bytes(engine.ErrorText(e.Err))
 		}
 	case engine.Uncached:
 		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
