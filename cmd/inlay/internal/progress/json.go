@@ -30,7 +30,7 @@ type jsonEvent struct {
 	Error   show.Bytes `json:"error,omitempty"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Stream  string     `json:"stream,omitempty"`
-	Data    show.Bytes `json:"data,omitempty"`
+	Data    any        `json:"data,omitempty"` // the value of a show.Bytes
 	What    show.Bytes `json:"what,omitempty"`
 	Done    int64      `json:"done,omitempty"`
 	Total   int64      `json:"total,omitempty"`
@@ -64,7 +64,7 @@ func (j *jsonLines) Event(ev engine.Event) {
 	case engine.Lowered:
 		out = jsonEvent{Event: "lowered", Step: e.Step, How: string(e.How), Why: show.Bytes(e.Why)}
 	case engine.Output:
-		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
+		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data).Value()}
 		if e.Stderr {
 			out.Stream = "stderr"
 		}

@@ -261,6 +261,7 @@ func BenchmarkOutput(b *testing.B) {
 		for mode, d := range map[string]Display{
 			"plain": newPlain(io.Discard, true),
 			"tty":   newLive(io.Discard, func() (int, int) { return 80, 25 }, true),
+			"json":  &jsonLines{w: io.Discard},
 		} {
 			b.Run(mode+"/"+name, func(b *testing.B) {
 				d.Event(engine.StepStarted{Step: 1, Call: "with-exec x"})
