@@ -10,6 +10,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -111,6 +112,17 @@ func (e *ExecError) Error() string {
 		return fmt.Sprintf("%q %s", e.Args[0], e.Outcome())
 	}
 	return fmt.Sprintf("%q %s", e.Args, e.Outcome())
+}
+
+// ErrorText writes the error of a step: that of a process without its arguments, which
+// are in the call.
+func ErrorText(err error) string {
+	var call *graph.CallError
+	var exec *ExecError
+	if errors.As(err, &call) && errors.As(err, &exec) {
+		return call.Call + ": " + exec.Outcome()
+	}
+	return err.Error()
 }
 
 // Outcome tells what became of the process, without naming it.

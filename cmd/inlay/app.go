@@ -18,6 +18,7 @@ import (
 type app struct {
 	stdin, stdout, stderr *os.File
 	interrupts            *interrupts
+	args                  []string // the command line
 
 	store      string
 	engine     string

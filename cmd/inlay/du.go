@@ -13,10 +13,11 @@ func (a *app) duCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "du [--depth N] [-n N] [SRC [PATH]]",
 		Short: "tell what takes the space, in the store or in a tree",
-		Long: "Tell what the store holds; or of a SRC, or a directory in it, what takes the space: its\n" +
-			"largest directories and files, and if it is a step of a run, which steps brought that.\n" +
-			"A file counts for the step since which it has been at its path with that content. One\n" +
-			"with several names counts once.\n\n" + sources,
+		Long: "Tell what the store holds; or of a SRC, or a directory or file in it, what takes the\n" +
+			"space: its largest directories and files, and if it is a step of a run, which steps\n" +
+			"brought that. A file counts for the step since which it has been at its path with that\n" +
+			"content. One with several names counts once. A symlink at PATH is followed; one that\n" +
+			"leads nowhere takes no bytes.\n\n" + sources,
 		Example: `  inlay du
   inlay du --json | jq .reclaimable
   inlay du last

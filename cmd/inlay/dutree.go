@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -53,34 +52,43 @@ func (d usageOf) tell(ctx context.Context, src, at string) error {
 	if err != nil {
 		return err
 	}
-	found, err := tree.Resolve(ctx, r.Tree, at, tree.FollowAll)
+	at, entry, err := measured(ctx, r.Tree, at)
 	if err != nil {
 		return err
 	}
-	if found.Entry == nil {
-		_, err := entryAt(ctx, r.Tree, at, tree.FollowAll)
-		return err
-	}
-	if _, ok := found.Entry.(tree.Tree); !ok {
-		return &fs.PathError{Op: "list", Path: at, Err: tree.ErrNotDirectory}
-	}
+	_, isDir := entry.(tree.Tree)
+	entries := make([]tree.Entry, len(versions))
 	for i, v := range versions {
-		e, err := v.Lookup(ctx, found.Path)
+		e, err := v.Lookup(ctx, at)
 		if err != nil && !tree.IsNotExist(err) {
 			return err
 		}
-		dir, ok := e.(tree.Tree)
-		if !ok {
-			steps, versions = steps[:min(i, len(steps))], versions[:i]
+		if _, dir := e.(tree.Tree); e == nil || dir != isDir {
+			steps, entries = steps[:min(i, len(steps))], entries[:i]
 			break
 		}
-		versions[i] = dir
+		entries[i] = e
 	}
-	space, err := runs.Measure(ctx, versions, d.depth)
+	space, err := runs.Measure(ctx, entries, d.depth)
 	if err != nil {
 		return err
 	}
-	return d.write(d.space(space, steps, found.Path))
+	return d.write(d.space(space, steps, at))
+}
+
+// measured gives what is to be measured, and its path: what symlinks lead to, or one
+// that leads nowhere.
+func measured(ctx context.Context, t tree.Tree, at string) (string, tree.Entry, error) {
+	follow := tree.FollowAll
+	if _, err := entryAt(ctx, t, at, follow); err != nil {
+		follow = tree.FollowParents
+		e, _ := entryAt(ctx, t, at, follow)
+		if _, ok := e.(tree.Symlink); !ok {
+			return "", nil, err
+		}
+	}
+	found, err := tree.Resolve(ctx, t, at, follow)
+	return found.Path, found.Entry, err
 }
 
 // versions gives a tree and, if it is that of a step, the steps that it was made

@@ -100,6 +100,6 @@ func (a *app) reportOutput(e *engine.ExecError) {
 		return
 	}
 	for _, line := range lines[max(0, len(lines)-10):] {
-		fmt.Fprintf(a.stderr, "| %s\n", show.Clean(line, false))
+		fmt.Fprintf(a.stderr, "| %s\n", cut(show.Clean(line, false)))
 	}
 }

@@ -11,8 +11,9 @@ import (
 
 // run carries out a command line and gives the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
+	a.args = findStyle(args)
 	root := a.root()
-	root.SetArgs(findStyle(args))
+	root.SetArgs(a.args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

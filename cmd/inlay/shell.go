@@ -50,7 +50,7 @@ func (a *app) shellCommand() *cobra.Command {
   echo 'dpkg -l | wc -l' | inlay shell debian:12`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n < 0 && len(args) > 1 || n > 1 {
-				return usageErrorf("write -- before the command: inlay shell %s -- %s", show.Quote(args[0]), show.Quote(args[1]))
+				return a.commandBare(args)
 			} else if n == 0 {
 				return usageErrorf("an argument is missing; usage: inlay %s", cmd.Use)
 			}
@@ -82,7 +82,30 @@ func (a *app) shellCommand() *cobra.Command {
 	c.Flags().BoolVar(&v.unsecret, "without-secrets", false, "do not show the secrets of a step")
 	c.Flags().BoolVar(&v.lend, "with-shell", false, "show a static busybox of this machine beside the tree")
 	platformFlag(c, &v.platform)
+	c.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if args := cmd.Flags().Args(); len(args) > 1 && !slices.Contains(a.args, "--") {
+			return a.commandBare(args) // whose flag it is
+		}
+		return cmd.Parent().FlagErrorFunc()(cmd, err)
+	})
 	return c
+}
+
+// commandBare is the error of a command line that has SRC and a command, without --
+// between.
+func (a *app) commandBare(args []string) error {
+	src := slices.Index(a.args, args[0])
+	at := src + 1 + slices.Index(a.args[src+1:], args[1])
+	return usageErrorf("write -- before the command: inlay %s -- %s", quotes(a.args[:at]), quotes(a.args[at:]))
+}
+
+// quotes writes arguments as a shell reads them.
+func quotes(args []string) string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		out[i] = show.Quote(arg)
+	}
+	return strings.Join(out, " ")
 }
 
 // visit is one run of shell.

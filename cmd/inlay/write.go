@@ -10,6 +10,13 @@ import (
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 )
 
+// quoted is what help says of names.
+const quoted = `
+A name that holds control characters, such as a line end, is quoted as a shell reads
+it back; --json has it as it is.
+
+`
+
 // page writes what was asked for to standard output.
 type page struct {
 	*bufio.Writer
@@ -24,12 +31,13 @@ func (a *app) page() *page {
 	return &page{bufio.NewWriterSize(a.stdout, 32<<10), progress.IsTerminal(a.stdout)}
 }
 
-// name writes a name: quoted where a terminal would be steered by it.
+// name writes a name: quoted where a terminal would be steered by it, or a line
+// would not be one.
 func (p *page) name(s string) string {
 	if p.terminal {
 		return show.Quote(s)
 	}
-	return s
+	return show.Name(s)
 }
 
 // printf writes formatted text. An error stays until the page is flushed.

@@ -57,7 +57,8 @@ type Options struct {
 	// user; "" is the call of the node. See also [Engine.Begin].
 	Asked string
 	// KeepRuns and KeepLogs are how many runs, and how many bytes of logs, are
-	// kept: the oldest beyond that are forgotten at the end of a run, now and then.
+	// kept: the oldest beyond that are forgotten at the end of a run, now and then,
+	// so that there may be a tenth more, and a few; [Engine.Collect] leaves no more.
 	// 0 is 100 runs and 1 GiB; a negative number is no limit.
 	KeepRuns int
 	KeepLogs int64

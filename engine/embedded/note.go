@@ -3,7 +3,6 @@ package embedded
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -95,7 +94,7 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 		if s.stopped {
 			n.step.State = runs.Canceled
 		}
-		n.record.Error = runs.Text(errorText(err))
+		n.record.Error = runs.Text(engine.ErrorText(err))
 		if n.notes.engine.where == nil {
 			n.after = s.left
 		}
@@ -114,17 +113,6 @@ func (n *note) end(s *step, in []engine.Result, r engine.Result, err error) {
 	if len(in) == 0 || !sameImage(in[0], r) {
 		n.record.Image = imageOf(r)
 	}
-}
-
-// errorText writes the error of a step: that of a process without its arguments,
-// which are in the call.
-func errorText(err error) string {
-	var call *graph.CallError
-	var exec *engine.ExecError
-	if errors.As(err, &call) && errors.As(err, &exec) {
-		return call.Call + ": " + exec.Outcome()
-	}
-	return err.Error()
 }
 
 // sameImage tells whether two results have the same config and the same base.

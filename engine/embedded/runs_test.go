@@ -204,6 +204,34 @@ func TestOldRunsAreForgottenAndSaySo(t *testing.T) {
 	sound(t, e)
 }
 
+// A run that ends does not always look for old ones: there may be some more than the
+// limit, until a collection.
+func TestACollectionLeavesTheRunsOfTheLimitExactly(t *testing.T) {
+	e := open(t, embedded.Options{Record: true})
+	const begun = 130
+	for range begun {
+		if _, err := e.Resolve(t.Context(), graph.New(graph.Scratch{}, "scratch"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() int {
+		list, err := e.Store().Runs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	if n := count(); n < 100 || n > begun {
+		t.Errorf("%d runs before a collection", n)
+	}
+	if _, err := e.Collect(t.Context(), store.GCOptions{}); err != nil {
+		t.Error(err)
+	}
+	if n := count(); n != 100 {
+		t.Errorf("%d runs after a collection", n)
+	}
+}
+
 // What a process writes, and the tree of a step that has ended, are there for
 // another engine at once, while the run goes on.
 func TestARunIsReadableWhileItGoesOn(t *testing.T) {

@@ -67,7 +67,7 @@ func recordLaws(root *graph.Node) []recordLaw {
 			states: []string{"failed fails"}, left: before, code: 127},
 		{name: "mounts and secrets are not in what is left, and masked in the log",
 			node:   call(process(root, secret, "cat /run/s; exit 1"), "fails"),
-			states: []string{"failed fails"}, left: before, stdout: "***", code: 1},
+			states: []string{"failed fails"}, left: before, stdout: "***\n", code: 1},
 		{name: "an operation that fails leaves what it began with",
 			node:   call(put(root, "/w", of("a=9"), "/", graph.CopyOptions{Contents: true, Existing: "forbid"}), "fails"),
 			states: []string{"failed fails"}, left: before},

@@ -159,6 +159,9 @@ func (f Found) pick(name string) (*Step, error) {
 	case 1:
 		return found[0], nil
 	case 0:
+		if isNumber && number < 1 {
+			return nil, notFound("run %s has no step %q, as steps count from 1: want failed, or one of %s", f.Run.Name, name, list(f.Steps))
+		}
 		return nil, notFound("run %s has no step %q: want failed, or one of %s", f.Run.Name, name, list(f.Steps))
 	}
 	var which []Step

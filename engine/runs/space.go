@@ -44,19 +44,22 @@ func (f Found) Ancestors(st *Step) []*Step {
 	return out
 }
 
-// Measure tells what takes the space of the first of some versions of a tree,
-// the newest of them, and which of them brought it: that since which the same
-// file has been at the same path. Paths are told down to a depth below the root;
-// it costs a look at each entry.
-func Measure(ctx context.Context, versions []tree.Tree, depth int) (Space, error) {
+// Measure tells what takes the space of the first of some versions of an entry,
+// which is mostly a directory, the newest of them, and which of them brought it:
+// that since which the same file has been at the same path. Paths are told down to
+// a depth below the root; it costs a look at each entry.
+func Measure(ctx context.Context, versions []tree.Entry, depth int) (Space, error) {
 	m := &measuring{out: Space{Steps: make([]VersionUse, len(versions))}, seen: map[*tree.Link]bool{}, depth: depth}
 	var older []version
-	for i, t := range versions[1:] {
-		older = append(older, version{i + 1, t})
+	for i, e := range versions[1:] {
+		older = append(older, version{i + 1, e})
 	}
-	links, err := tree.NewLinkView(ctx, versions[0])
-	if err != nil {
-		return Space{}, err
+	links := tree.LinkView{}
+	if t, ok := versions[0].(tree.Tree); ok {
+		var err error
+		if links, err = tree.NewLinkView(ctx, t); err != nil {
+			return Space{}, err
+		}
 	}
 	own, err := m.entry(ctx, "/", versions[0], older, 0, links, nil, 0)
 	m.out.Bytes, m.out.Entries = own.bytes, own.entries
@@ -91,7 +94,7 @@ func (m *measuring) entry(ctx context.Context, at string, e tree.Entry, older []
 		m.out.Paths = append(m.out.Paths, PathSpace{Path: at, Kind: e.Kind()})
 		defer func() { m.out.Paths[place].Bytes, m.out.Paths[place].Entries = sum.bytes, sum.entries }()
 	}
-	if level > 0 {
+	if level > 0 || e.Kind() != tree.KindDirectory {
 		m.out.Steps[standing(e, older, since)].Entries++
 	}
 	switch e := e.(type) {

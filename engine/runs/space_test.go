@@ -45,7 +45,7 @@ func TestSpaceIsOfTheStepThatBroughtIt(t *testing.T) {
 	first := files(t, map[string]string{"/a/old": "12345", "/a/changed": "1", "/a/back": "123", "/gone": "1234567"})
 	second := files(t, map[string]string{"/a/old": "12345", "/a/changed": "22", "/a/back": "", "/new": "4444"})
 	third := files(t, map[string]string{"/a/old": "12345", "/a/changed": "22", "/a/back": "123", "/new": "4444", "/x/1": "666666", "/x/2": "666666"}, []string{"/x/1", "/x/2"})
-	s, err := runs.Measure(t.Context(), []tree.Tree{third, second, first}, 1)
+	s, err := runs.Measure(t.Context(), []tree.Entry{third, second, first}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,5 +65,22 @@ func TestSpaceIsOfTheStepThatBroughtIt(t *testing.T) {
 	}
 	if len(s.Paths) != 4 {
 		t.Errorf("%d paths", len(s.Paths))
+	}
+}
+
+func TestTheSpaceOfAFileIsItsSizeAndOfTheStepThatBroughtIt(t *testing.T) {
+	versions := make([]tree.Entry, 3)
+	for i, text := range []string{"12345", "12345", "1"} {
+		var err error
+		if versions[i], err = files(t, map[string]string{"/a/file": text}).Lookup(t.Context(), "/a/file"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := runs.Measure(t.Context(), versions, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Bytes != 5 || len(s.Paths) != 1 || s.Paths[0].Bytes != 5 || s.Steps[0].Entries != 0 || s.Steps[1] != (runs.VersionUse{Bytes: 5, Entries: 1}) {
+		t.Errorf("%+v", s)
 	}
 }

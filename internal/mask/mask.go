@@ -33,7 +33,7 @@ const (
 
 // New gives a Writer to w that masks secrets as they are, without the space around
 // them, and each long line of one of several lines, as programs pass them on line by
-// line.
+// line. Line ends around a secret are none of it: they stay.
 func New(w io.Writer, secrets [][]byte) *Writer {
 	m := &Writer{w: w}
 	seen := map[string]bool{}
@@ -44,7 +44,7 @@ func New(w io.Writer, secrets [][]byte) *Writer {
 				m.secrets = append(m.secrets, newMasked(form))
 			}
 		}
-		add(s, shortest)
+		add(bytes.Trim(s, "\r\n"), shortest)
 		add(bytes.TrimSpace(s), shortest)
 		for line := range bytes.Lines(s) {
 			add(bytes.TrimSpace(line), shortestLine)

@@ -54,6 +54,17 @@ func TestMaskHowEverItIsWritten(t *testing.T) {
 	}
 }
 
+func TestTheLineEndOfASecretStays(t *testing.T) {
+	for _, secret := range []string{"hunter2", "hunter2\n", "hunter2\r\n", "\nhunter2\n\n", "-- BEGIN --\nhunter\n-- END --\n"} {
+		text := "before\n" + strings.Trim(secret, "\r\n") + "\nafter\n"
+		for n := 1; n <= len(text); n++ {
+			if got := masks(t, text, n, secret); got != "before\n***\nafter\n" {
+				t.Errorf("%q without %q in pieces of %d: %q", text, secret, n, got)
+			}
+		}
+	}
+}
+
 func TestMaskNeverLetsASecretPass(t *testing.T) {
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 1))

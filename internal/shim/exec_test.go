@@ -213,7 +213,7 @@ func TestSecretsAreMasked(t *testing.T) {
 	s.SecretEnv, s.SecretFiles = []string{"TOKEN", "PASS"}, []string{"/secret"}
 	r := c.run(s)
 	want := "******\n***|abcde" + strings.Repeat("***", 20000) + "abc"
-	if r.stdout != want || r.shown != want || r.stderr != "***" || r.told != "***" {
+	if r.stdout != want || r.shown != want || r.stderr != "***\n" || r.told != "***\n" {
 		t.Errorf("%.80q... of %d, want %d; %q", r.stdout, len(r.stdout), len(want), r.stderr)
 	}
 	s.SecretEnv = []string{"ABSENT"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -152,7 +153,7 @@ func (s *step) name() string {
 	if s.number == 0 {
 		return ""
 	}
-	return fmt.Sprintf("#%d ", s.number)
+	return "#" + strconv.Itoa(s.number) + " "
 }
 
 // settle forgets what is no step: it is over when something is written.

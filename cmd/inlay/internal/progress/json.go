@@ -30,7 +30,7 @@ type jsonEvent struct {
 	Error   show.Bytes `json:"error,omitempty"`
 	Seconds *float64   `json:"seconds,omitempty"`
 	Stream  string     `json:"stream,omitempty"`
-	Data    show.Bytes `json:"data,omitempty"`
+	Data    any        `json:"data,omitempty"` // the value of a show.Bytes
 	What    show.Bytes `json:"what,omitempty"`
 	Done    int64      `json:"done,omitempty"`
 	Total   int64      `json:"total,omitempty"`
@@ -57,14 +57,14 @@ func (j *jsonLines) Event(ev engine.Event) {
 		took := e.Took.Seconds()
 		out = jsonEvent{Event: "step-ended", Step: e.Step, State: state(e), Seconds: &took}
 		if e.Err != nil {
-			out.Error = show.Bytes(e.Err.Error())
+			out.Error = show.Bytes(engine.ErrorText(e.Err))
 		}
 	case engine.Uncached:
 		out = jsonEvent{Event: "uncached", Step: e.Step, Cause: string(e.Cause), Why: show.Bytes(e.Text)}
 	case engine.Lowered:
 		out = jsonEvent{Event: "lowered", Step: e.Step, How: string(e.How), Why: show.Bytes(e.Why)}
 	case engine.Output:
-		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data)}
+		out = jsonEvent{Event: "output", Step: e.Step, Stream: "stdout", Data: show.Bytes(e.Data).Value()}
 		if e.Stderr {
 			out.Stream = "stderr"
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -51,7 +52,9 @@ var every = []engine.Event{
 	engine.FromCache{Step: 3, Cache: "registry.example.org/team/cache:main"},
 	engine.CacheTold{Cache: "registry.example.org/team/cache:main", Text: "there is none yet"},
 	engine.CacheTold{Cache: "registry.example.org/team/cache:main", Text: "it is not used any more: registry unavailable", Warning: true},
-	engine.StepEnded{Step: 3, Took: 1500 * time.Millisecond, Err: errors.New(`"make" exited with code 2`)},
+	engine.StepEnded{Step: 3, Took: 1500 * time.Millisecond, Err: &graph.CallError{
+		Call: "with-exec make", Err: &engine.ExecError{Args: []string{"make"}, ExitCode: 2},
+	}},
 	engine.StepEnded{Step: 3, Cached: true},
 }
 
@@ -225,5 +228,18 @@ func TestJSONKeepsWhatWasWritten(t *testing.T) {
 	}
 	if _, ok := objects[3]["step"]; ok {
 		t.Errorf("%v is of a step", objects[3])
+	}
+}
+
+func TestTheErrorOfAStepHasItsCallOnce(t *testing.T) {
+	for want, err := range map[string]error{
+		"with-exec make all: exited with code 2":      &graph.CallError{Call: "with-exec make all", Err: &engine.ExecError{Args: []string{"make", "all"}, ExitCode: 2}},
+		"with-exec make: did not start: it is absent": &graph.CallError{Call: "with-exec make", Err: &engine.ExecError{Args: []string{"make"}, Reason: "it is absent"}},
+		"copy /a: there is no such file":              &graph.CallError{Call: "copy /a", Err: errors.New("there is no such file")},
+		"stopped":                                     errors.New("stopped"),
+	} {
+		if _, objects := events(t, []engine.Event{engine.StepEnded{Step: 1, Err: err}}); objects[0]["error"] != want {
+			t.Errorf("%v, want %q", objects[0], want)
+		}
 	}
 }

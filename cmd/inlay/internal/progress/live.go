@@ -114,7 +114,9 @@ func (l *live) said(s *step, line string) {
 		l.write("", " => "+s.call+s.reason())
 	}
 	s.said = true
-	l.text.WriteString(l.painted(faint, " => => # ") + line + "\n")
+	l.text.WriteString(l.painted(faint, " => => # "))
+	l.text.WriteString(line)
+	l.text.WriteByte('\n')
 }
 
 // warn writes a warning, if there is one.
@@ -212,7 +214,7 @@ func (l *live) lines(width, most int) []string {
 			}
 		}
 		for i := range s.streams {
-			if line := s.streams[i].Current(); line != "" {
+			if line := s.streams[i].Current(width); line != "" {
 				out = append(out, l.painted(faint, " => => # ")+cut(line, width-9))
 			}
 		}

@@ -112,7 +112,10 @@ func (p *plain) note(s *step, text string) {
 // said writes a line of a process.
 func (p *plain) said(s *step, line string) {
 	p.announce(s)
-	p.printf("%s| %s\n", s.name(), line)
+	p.text.WriteString(s.name())
+	p.text.WriteString("| ")
+	p.text.WriteString(line)
+	p.text.WriteByte('\n')
 }
 
 // announce writes which step the lines with its number are of.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"sync"
@@ -248,5 +249,28 @@ warning: with-exec x: /a/b was a directory with 12 entries, and is a file now
  => ERROR with-exec x              2.0s`
 	if got := strings.Join(s.lines, "\n"); got != want || len(s.bad) > 0 {
 		t.Errorf("got\n%s\nwant\n%s\n%v", got, want, s.bad)
+	}
+}
+
+// What costs most to show is what has no line ends, and what is nothing but them.
+func BenchmarkOutput(b *testing.B) {
+	for name, data := range map[string]string{
+		"lines": strings.Repeat("a line of a process that says much\n", 1000), "empty": strings.Repeat("\n", 32<<10),
+		"zeros": strings.Repeat("\x00", 32<<10), "endless": strings.Repeat("a", 32<<10),
+	} {
+		for mode, d := range map[string]Display{
+			"plain": newPlain(io.Discard, true),
+			"tty":   newLive(io.Discard, func() (int, int) { return 80, 25 }, true),
+			"json":  &jsonLines{w: io.Discard},
+		} {
+			b.Run(mode+"/"+name, func(b *testing.B) {
+				d.Event(engine.StepStarted{Step: 1, Call: "with-exec x"})
+				b.SetBytes(int64(len(data)))
+				for b.Loop() {
+					d.Event(engine.Output{Step: 1, Data: []byte(data)})
+				}
+				d.Close()
+			})
+		}
 	}
 }

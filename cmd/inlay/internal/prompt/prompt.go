@@ -207,6 +207,9 @@ func (p *Prompt) carryOut(ctx context.Context, line string) error {
 
 func (p *Prompt) run(ctx context.Context, line string) error {
 	if c, args, ok := p.command(line); ok {
+		if err := c.unknownFlag(args); err != nil {
+			return err
+		}
 		if err := c.Run(ctx, p, args); err != nil {
 			return err
 		}
@@ -214,6 +217,9 @@ func (p *Prompt) run(ctx context.Context, line string) error {
 			p.values.Note(strings.TrimSpace(line))
 		}
 		return nil
+	}
+	if err := p.misplaced(line); err != nil {
+		return err
 	}
 	return p.values.Run(ctx, line)
 }

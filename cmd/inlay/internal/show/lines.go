@@ -1,7 +1,6 @@
 package show
 
 import (
-	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,8 +17,10 @@ import (
 // and bytes that are not UTF-8, are written as \xNN.
 type Lines struct {
 	state  scan
-	cells  []cell
-	column int    // where the next character goes, in cells
+	simple []byte // the line, as long as it has nothing but characters in their order
+	count  int    // of characters in it
+	cells  []cell // the line when it has more, and then simple is empty
+	column int    // where the next character goes, in characters
 	pen    string // the sequences that set the colours that are on
 	params []byte // of a control sequence that is being read
 	rune   []byte // of a character that is being read
@@ -58,8 +59,9 @@ const (
 func (l *Lines) Add(b []byte, f func(line string)) {
 	for len(b) > 0 {
 		if l.state == ground && len(l.rune) == 0 {
-			if n := l.whole(b, f); n > 0 {
+			if n := l.characters(b); n > 0 {
 				b = b[n:]
+				l.cut(f)
 				continue
 			}
 		}
@@ -71,49 +73,153 @@ func (l *Lines) Add(b []byte, f func(line string)) {
 			l.end(f)
 			continue
 		}
+		l.spread()
 		l.next(c)
-		if len(l.cells) >= maxLine {
-			l.end(f)
-		}
+		l.cut(f)
 	}
 }
 
 // Flush gives what is left, if there is something.
 func (l *Lines) Flush(f func(line string)) {
 	l.invalid()
-	if len(l.cells) > 0 {
+	if len(l.cells) > 0 || l.count > 0 {
 		l.end(f)
 	}
 	l.state = ground
 }
 
-// Current is the line that has not ended yet.
-func (l *Lines) Current() string { return line(l.cells) }
+// Current is the line that has not ended yet, up to a number of characters.
+func (l *Lines) Current(most int) string {
+	if len(l.cells) > 0 {
+		return line(l.cells[:min(most, len(l.cells))])
+	}
+	at := 0
+	for range min(most, l.count) {
+		_, n := utf8.DecodeRune(l.simple[at:])
+		at += n
+	}
+	return string(l.simple[:at])
+}
 
-// whole gives a line that is there at once and has nothing to look at. It takes
-// as many bytes as it tells.
-func (l *Lines) whole(b []byte, f func(string)) int {
-	n := bytes.IndexByte(b, '\n')
-	if n < 0 || n > maxLine || len(l.cells) > 0 || l.column > 0 || l.pen != "" {
+// characters takes what b begins with of characters that go to the end of the line,
+// and of those that are nothing to see, up to the end of the line and to what makes
+// the line too long. It gives how many bytes that were.
+func (l *Lines) characters(b []byte) int {
+	if len(l.cells) > 0 || l.pen != "" || l.column != l.count {
+		return l.coloured(b)
+	}
+	at := 0
+	for at < len(b) && l.count < maxLine {
+		n, count := plainRun(b[at:], maxLine-l.count)
+		l.simple = append(l.simple, b[at:at+n]...)
+		l.count += count
+		if at += n; at == len(b) || l.count == maxLine {
+			break
+		}
+		if n = unseen(b[at:]); n == 0 {
+			break
+		}
+		at += n
+	}
+	l.column = l.count
+	return at
+}
+
+// coloured is characters of a line that has cells already, or colours.
+func (l *Lines) coloured(b []byte) int {
+	if l.column != len(l.cells) {
 		return 0
 	}
-	for _, c := range b[:n] {
-		if (c < ' ' && c != '\t') || c >= 0x7f {
-			return 0
+	n, _ := plainRun(b, maxLine-len(l.cells))
+	l.cells = appendCells(l.cells, string(b[:n]), l.pen)
+	l.column = len(l.cells)
+	return n
+}
+
+// plainRun measures the characters that text begins with that are one each, none
+// that combines with another or steers a terminal: in bytes, and how many they are.
+func plainRun(b []byte, most int) (n, count int) {
+	for n < len(b) && count < most {
+		if c := b[n]; c < utf8.RuneSelf {
+			if (c < ' ' && c != '\t') || c == 0x7f {
+				break
+			}
+			n++
+			count++
+			continue
 		}
+		r, size := utf8.DecodeRune(b[n:])
+		if r == utf8.RuneError && size <= 1 || r < 0xa0 || steers(r) || combines(r) {
+			break
+		}
+		n += size
+		count++
 	}
-	f(string(b[:n]))
-	return n + 1
+	return n, count
+}
+
+// unseen measures the bytes that text begins with that change nothing of a line.
+func unseen(b []byte) int {
+	n := 0
+	for n < len(b) && silent(b[n]) {
+		n++
+	}
+	if n+1 < len(b) && b[n] == '\r' && b[n+1] == '\n' {
+		n++
+	}
+	return n
+}
+
+// silent tells of control characters of which nothing is to be seen on a terminal
+// either.
+func silent(c byte) bool { return c == 0 || c == 7 || c == 0x0e || c == 0x0f }
+
+// spread makes cells of the line, for what does more than to go on with it.
+func (l *Lines) spread() {
+	if l.count == 0 {
+		return
+	}
+	l.cells = appendCells(l.cells, string(l.simple), "")
+	l.simple, l.count = l.simple[:0], 0
+}
+
+// appendCells appends the characters of text, each of which is a cell.
+func appendCells(cells []cell, text, pen string) []cell {
+	for len(text) > 0 {
+		n := 1
+		if text[0] >= utf8.RuneSelf {
+			_, n = utf8.DecodeRuneInString(text)
+		}
+		cells = append(cells, cell{text[:n], pen})
+		text = text[n:]
+	}
+	return cells
+}
+
+// cut ends a line that is too long.
+func (l *Lines) cut(f func(string)) {
+	if max(len(l.cells), l.count) >= maxLine {
+		l.end(f)
+	}
 }
 
 func (l *Lines) end(f func(string)) {
-	f(line(l.cells))
+	if l.count > 0 {
+		f(string(l.simple))
+	} else {
+		f(line(l.cells))
+	}
+	l.simple, l.count = l.simple[:0], 0
 	l.cells, l.column = l.cells[:0], 0
 }
 
 // line writes cells.
 func line(cells []cell) string {
+	if len(cells) == 0 {
+		return ""
+	}
 	var b strings.Builder
+	b.Grow(len(cells) * len(cells[0].text))
 	pen := ""
 	for _, c := range cells {
 		if c.pen != pen {
@@ -268,11 +374,11 @@ func (l *Lines) plain(c byte) {
 		l.column = 0
 	case c == '\b':
 		l.column = max(l.column-1, 0)
-	case c == 0, c == 7, c == 0x0e, c == 0x0f: // nothing is to be seen of them on a terminal either
+	case silent(c):
 	case c < ' ' && c != '\t', c == 0x7f:
-		l.put(`\x` + hex(c))
+		l.put(hexed(c))
 	default:
-		l.put(string(rune(c)))
+		l.put(string([]byte{c})) // of which one byte takes no memory
 	}
 }
 
@@ -298,10 +404,10 @@ func (l *Lines) collect(c byte) {
 	l.rune = l.rune[:0]
 	switch {
 	case r < 0xa0:
-		l.put(`\x` + hex(byte(r)))
+		l.put(hexed(byte(r)))
 	case steers(r):
 		l.put(escaped(r))
-	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Variation_Selector) || r == 0x200d:
+	case combines(r):
 		l.mark(text)
 	default:
 		l.put(text)
@@ -311,9 +417,14 @@ func (l *Lines) collect(c byte) {
 // invalid writes the bytes of a character that is none.
 func (l *Lines) invalid() {
 	for _, c := range l.rune {
-		l.put(`\x` + hex(c))
+		l.put(hexed(c))
 	}
 	l.rune = l.rune[:0]
+}
+
+// combines tells of characters that are marks on the one before.
+func combines(r rune) bool {
+	return r >= 0x300 && (unicode.In(r, unicode.Mn, unicode.Me, unicode.Variation_Selector) || r == 0x200d)
 }
 
 // put writes a character over what is at the place.

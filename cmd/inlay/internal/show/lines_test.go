@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,30 @@ func TestWhatGrowsWithoutEndIsCut(t *testing.T) {
 	}
 }
 
+// What a byte costs does not depend on how far the next line end is.
+func TestALineWithoutAnEndCostsNoMoreThanLinesDo(t *testing.T) {
+	took := func(text string) time.Duration {
+		best := time.Hour
+		for range 3 {
+			var l Lines
+			begun := time.Now()
+			for range 2 {
+				l.Add([]byte(text), func(string) {})
+			}
+			best = min(best, time.Since(begun))
+		}
+		return best
+	}
+	const size = 64 << 10
+	for _, s := range []string{"\x00", "a", "\u00fc", "/\b", "\x01", "10%\r", "\x1b[31ma"} {
+		long := strings.Repeat(s, size/len(s))
+		short := strings.Repeat(strings.Repeat(s, 64/len(s))+"\x01\n", size/64)
+		if a, b := took(long), took(short); a > 10*b {
+			t.Errorf("%q without a line end took %v, and in short lines %v", s, a, b)
+		}
+	}
+}
+
 var sgr = regexp.MustCompile("\x1b\\[[0-9;:]*m")
 
 func FuzzLines(f *testing.F) {
@@ -154,9 +179,21 @@ func screen(t *testing.T, text string) string {
 }
 
 func BenchmarkLines(b *testing.B) {
+	random := make([]byte, 64<<10)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(random); err != nil {
+		b.Fatal(err)
+	}
 	for name, text := range map[string]string{
-		"plain":  strings.Repeat("a line of a process that says much, and nothing else\n", 1000),
-		"colour": strings.Repeat("\x1b[32ma line\x1b[0m of a process that says much, and nothing else\n", 1000),
+		"plain":     strings.Repeat("a line of a process that says much, and nothing else\n", 1000),
+		"colour":    strings.Repeat("\x1b[32ma line\x1b[0m of a process that says much, and nothing else\n", 1000),
+		"crlf":      strings.Repeat("a line of a process that says much, and nothing else\r\n", 1000),
+		"utf8":      strings.Repeat("eine Zeile, die \u00e4hnlich \u0437\u0432\u0443\u0447\u0438\u0442, \u65e5\u672c\u8a9e\n", 1000),
+		"progress":  strings.Repeat("10% of it\r", 6000),
+		"a":         strings.Repeat("a", 64<<10),
+		"a-colour":  "\x1b[32m" + strings.Repeat("a", 64<<10),
+		"zeros":     strings.Repeat("\x00", 64<<10),
+		"backspace": strings.Repeat("/\b", 32<<10),
+		"random":    string(random),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))

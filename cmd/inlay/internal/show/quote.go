@@ -2,9 +2,10 @@
 //
 // Names in a tree are bytes from anywhere. On a terminal a name that holds
 // anything but plain printable characters is quoted as a shell would read it
-// back, as GNU ls does; elsewhere it is written as it is. In JSON a name that is
-// not UTF-8 is an object, {"base64": "..."}, instead of a string. What processes
-// and files hold goes to a terminal without control sequences but colours.
+// back, as GNU ls does; elsewhere only one that holds control characters is, as git
+// does, so that a name is never taken for several lines. In JSON a name that is not
+// UTF-8 is an object, {"base64": "..."}, instead of a string. What processes and
+// files hold goes to a terminal without control sequences but colours.
 package show
 
 import (
@@ -26,6 +27,15 @@ func Quote(s string) string {
 		return strconv.QuoteToASCII(s)
 	}
 	return q
+}
+
+// Name writes a name for a program that reads lines: as it is, unless it holds
+// control characters, as a line end is one. Then it is quoted.
+func Name(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return Quote(s)
+	}
+	return s
 }
 
 func plain(s string) bool {
@@ -63,11 +73,11 @@ func Clean(line string, colours bool) string {
 		r, n := utf8.DecodeRuneInString(line[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
-			b.WriteString(`\x` + hex(line[i]))
+			b.WriteString(hexed(line[i]))
 		case r == '\t' || r >= ' ' && r != 0x7f && !(r >= 0x80 && r < 0xa0) && !steers(r):
 			b.WriteString(line[i : i+n])
 		case r < 0x100:
-			b.WriteString(`\x` + hex(byte(r)))
+			b.WriteString(hexed(byte(r)))
 		default:
 			b.WriteString(escaped(r))
 		}
@@ -87,9 +97,10 @@ func steers(r rune) bool {
 // escaped writes a character as \uNNNN.
 func escaped(r rune) string { return strings.Trim(strconv.QuoteRuneToASCII(r), "'") }
 
-func hex(b byte) string {
+// hexed writes a byte as \xNN.
+func hexed(b byte) string {
 	const digits = "0123456789abcdef"
-	return string([]byte{digits[b>>4], digits[b&15]})
+	return string([]byte{'\\', 'x', digits[b>>4], digits[b&15]})
 }
 
 // sequence measures the control sequence that s starts with, and tells whether
@@ -131,9 +142,13 @@ func sequence(s string) (n int, sgr bool) {
 type Bytes string
 
 // MarshalJSON gives the string or the object.
-func (b Bytes) MarshalJSON() ([]byte, error) {
+func (b Bytes) MarshalJSON() ([]byte, error) { return json.Marshal(b.Value()) }
+
+// Value gives the string or the object. As a value in a struct it costs a fraction of
+// what Bytes do there, which are read once more when they have been written.
+func (b Bytes) Value() any {
 	if utf8.ValidString(string(b)) {
-		return json.Marshal(string(b))
+		return string(b)
 	}
-	return json.Marshal(map[string]string{"base64": base64.StdEncoding.EncodeToString([]byte(b))})
+	return map[string]string{"base64": base64.StdEncoding.EncodeToString([]byte(b))}
 }
