@@ -59,8 +59,11 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	}
 	for tries := 1; ; tries++ {
 		out, err := run.try(ctx, attempt)
+		attempt = []byte(rand.Text())
+		var other *otherRunError
 		switch {
-		case errors.Is(err, errOtherRun) && tries < mostTries:
+		case errors.As(err, &other) && tries < mostTries:
+			attempt = []byte(other.next()) // as all others have it that see the same
 		case err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) || tries > 1:
 			return out, err
 		}
@@ -68,7 +71,6 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 		// said and what another one left. It is run again as another one, and that is
 		// remembered: what comes of it is a result. (That the daemon ignores its result
 		// would be simpler, but then it empties caches, too.)
-		attempt = []byte(rand.Text())
 		if err := r.local.Remember(ctx, map[digest.Digest][]byte{key: attempt}); err != nil {
 			return engine.RemoteExit{}, err
 		}
@@ -78,9 +80,18 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 // mostTries is how often a process is run until a daemon has all of one run.
 const mostTries = 3
 
-// errOtherRun means that what a process said and what it left are of two runs of it. A
+// otherRunError means that what a process said and what it left are of two runs of it. A
 // daemon keeps the two apart, and makes what it lacks by another run.
-var errOtherRun = errors.New("the daemon gives what the process said in one run, and what it left in another one, each time that it is tried")
+type otherRunError struct{ said, left string }
+
+func (*otherRunError) Error() string {
+	return "the daemon gives what the process said in one run, and what it left in another one, each time that it is tried"
+}
+
+// next names the attempt that takes the place of these runs.
+func (e *otherRunError) next() string {
+	return digest.Of([]byte("inlay attempt 1\n" + e.said + "\n" + e.left)).Hex()
+}
 
 // process is a process that is ready to run at a daemon.
 type process struct {
@@ -285,7 +296,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		if err == nil && exit.Exit.NotStarted == "" {
 			ended, err = p.sameRun(ctx, d, h, ref, ended)
 		}
-		if errors.Is(err, errOtherRun) && !exit.Cached {
+		if errors.As(err, new(*otherRunError)) && !exit.Cached {
 			p.x.Restarted(d.Address().String())
 		}
 		return d.Lost(err)
@@ -315,7 +326,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 }
 
 // sameRun tells whether what the process left is of the run that said how it ended; if
-// it is not, the error is errOtherRun. What comes out of a cache of images has lost the
+// it is not, the error is an otherRunError. What comes out of a cache of images has lost the
 // name of its run, and is that of what it said if that comes out of a cache, too. It
 // gives what tells the run from others.
 func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, ended []byte) ([]byte, error) {
@@ -329,9 +340,10 @@ func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, sai
 	}
 	of, err := runOf(ctx, ref)
 	same := of == e.Run
-	if err == nil && of == "" && e.Run != "" {
-		of, err = runOf(ctx, said)
-		same = of == ""
+	if err == nil && of == "" && !same {
+		var here string
+		here, err = runOf(ctx, said)
+		same = here == ""
 	}
 	switch {
 	case err != nil:
@@ -341,7 +353,7 @@ func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, sai
 	case p.x.Remembered: // what it left is wanted, whatever it said
 		return []byte(cmp.Or(of, rand.Text())), nil
 	}
-	return nil, errOtherRun
+	return nil, &otherRunError{said: e.Run, left: of}
 }
 
 // runOf gives the run that left a directory; "" if it does not say.

@@ -9,12 +9,14 @@ import (
 
 	"github.com/moby/buildkit/client"
 
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/internal/daemontest"
+	"github.com/inlaybuild/inlay/internal/shim"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -63,6 +65,107 @@ func TestWhatIsMadeOfATreeIsOfThatTreeWhenItIsMadeAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A daemon keeps what a process said and what it left apart, and makes what it lacks of
+// the two by running it again.
+func TestWhatAProcessSaidAndWhatItLeftAreOfOneRun(t *testing.T) {
+	daemontest.Skip(t)
+	node := script(enginetest.Busybox(t), "cat /proc/sys/kernel/random/uuid | tee /made")
+	for _, kept := range []string{"mount / from exec /.inlay/inlay-shim exec", "mount /.inlay/out from exec /.inlay/inlay-shim exec"} {
+		t.Run(kept, func(t *testing.T) {
+			d, err := daemontest.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			made := map[string]bool{}
+			for _, when := range []string{"first", "again", "by another client"} {
+				if when == "again" {
+					forgetAllBut(t, d.Address, kept)
+				}
+				t.Run(when, func(t *testing.T) {
+					made[ofOneRun(t, node, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})] = true
+				})
+			}
+			if len(made) == 1 {
+				t.Error("the process did not run again")
+			}
+		})
+	}
+}
+
+// A cache within an image has what processes left, and not what they said.
+func TestWhatComesOutOfACacheIsOfOneRunWithWhatIsMadeBesideIt(t *testing.T) {
+	daemontest.Skip(t)
+	node := script(enginetest.Busybox(t), "cat /proc/sys/kernel/random/uuid | tee /made")
+	behind := script(node, "cat /made")
+	dir, image := t.TempDir(), registry(t)+"/image:1"
+	for name, c := range map[string]struct{ to, from engine.Cache }{
+		"max": {engine.Cache{Type: "local", Attrs: map[string]string{"dest": dir + "/max"}},
+			engine.Cache{Type: "local", Attrs: map[string]string{"src": dir + "/max"}}},
+		"min": {engine.Cache{Type: "local", Attrs: map[string]string{"dest": dir + "/min", "mode": "min"}},
+			engine.Cache{Type: "local", Attrs: map[string]string{"src": dir + "/min"}}},
+		"inline": {engine.Cache{Type: "inline"}, engine.Cache{Type: "registry", Attrs: map[string]string{"ref": image}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := map[string]bool{}
+			for i, o := range []buildkit.Options{{CacheTo: []engine.Cache{c.to}}, {CacheFrom: []engine.Cache{c.from}}} {
+				d, err := daemontest.Start()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(d.Close)
+				o.Addresses = []daemon.Address{{URL: d.Address}}
+				for _, who := range []string{"one client", "another client"} {
+					t.Run(fmt.Sprint("daemon ", i, " for ", who), func(t *testing.T) {
+						said := ofOneRun(t, node, o)
+						made[said] = true
+						e := open(t, embedded.Options{}, o)
+						r, err := e.Resolve(t.Context(), behind, nil)
+						if err == nil && name == "inline" && i == 0 {
+							_, err = e.Export(t.Context(), r, engine.Place{Scheme: engine.SchemeName, Path: image}, engine.ExportOptions{})
+						}
+						if err == nil && i == 0 {
+							_, err = e.ExportCache(t.Context(), nil)
+						}
+						if err != nil {
+							t.Fatal(err)
+						}
+						if seen := left(t, e, script(behind, "cat /made > /seen"), "/seen"); seen != said {
+							t.Errorf("it said %q, and the next process sees %q", said, seen)
+						}
+					})
+				}
+			}
+			if want := map[string]int{"max": 1, "min": 1, "inline": 2}[name]; len(made) != want {
+				t.Errorf("it ran %d times, want %d", len(made), want)
+			}
+		})
+	}
+}
+
+// ofOneRun gives what a process said, which must be what it left in /made.
+func ofOneRun(t *testing.T, node *graph.Node, o buildkit.Options) string {
+	t.Helper()
+	e := open(t, embedded.Options{}, o)
+	r, err := e.Resolve(t.Context(), node, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := e.OpenContent(t.Context(), r.Exec.Stdout.Content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	b, err := io.ReadAll(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := contents(t, e, r.Tree, "/made"); left != string(b) {
+		t.Errorf("it said %q and left %q", b, left)
+	}
+	return string(b)
 }
 
 // Directories that differ in times alone are one to a daemon, wherever they are.
@@ -178,5 +281,49 @@ func forgetAllBut(t *testing.T, address, command string) {
 	}
 	if kept == 0 {
 		t.Fatalf("nothing is kept of %q", command)
+	}
+}
+
+// The name of a run that a daemon has is part of no tree, wherever the root that it is of
+// goes.
+func TestNoTreeHasTheNameOfARun(t *testing.T) {
+	made := script(enginetest.Busybox(t), "echo > /made")
+	into := graph.New(graph.Copy{To: "/x/", From: []string{"/"}, Options: graph.CopyOptions{Contents: true}}, "copy", enginetest.Busybox(t), made)
+	as := graph.New(graph.Copy{To: "/y", From: []string{"/"}}, "copy", into, made)
+	for name, o := range map[string]buildkit.Options{"merge": {}, "copy": {Copy: true}, "apply": {Apply: true}} {
+		t.Run(name, func(t *testing.T) {
+			e := open(t, embedded.Options{}, o)
+			last := script(script(as, "echo > /y/more"), "cp -a /x /z")
+			image := registry(t) + "/image:1"
+			for i, n := range []*graph.Node{as, last, graph.New(graph.From{Source: image}, "from")} {
+				e := e
+				if i == 2 {
+					e = openHere(t, embedded.Options{})
+				}
+				r, err := e.Resolve(t.Context(), n, nil)
+				if err == nil && n == last {
+					_, err = e.Export(t.Context(), r, engine.Place{Scheme: engine.SchemeName, Path: image}, engine.ExportOptions{})
+				}
+				if err == nil {
+					r, err = r.Known(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				entries := 0
+				for it, err := range tree.Walk(t.Context(), r.Tree, tree.WalkOptions{}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					entries++
+					if v, ok := it.Entry.Attr().Xattrs.Get(shim.RunAttr); ok {
+						t.Errorf("%s has %q", it.Path, v)
+					}
+				}
+				if v, ok := r.Tree.Attr().Xattrs.Get(shim.RunAttr); ok || entries < 5 {
+					t.Errorf("the root, with %d entries, has %q", entries, v)
+				}
+			}
+		})
 	}
 }
