@@ -10,12 +10,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/sirupsen/logrus"
 )
 
 func main() {
+	logrus.SetOutput(io.Discard) // packages of others log what they give back as errors, or help themselves against
 	ctx, in := interruptible(context.Background())
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, interrupts: in}
 	code := a.run(ctx, os.Args[1:])

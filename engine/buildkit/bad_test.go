@@ -312,8 +312,9 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 	}{
 		{"all is right", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test", ""},
 		{"the daemon is vouched for by somebody else", "?ca=" + other.file("other.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test", "authority"},
-		{"the daemon has another name", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=other.test", "other.test"},
+		{"the daemon has another name", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=other.test", "servername=NAME"},
 		{"the client is vouched for by somebody else", "?ca=" + ca.file("ca.pem") + "&cert=" + other.file("client.pem") + "&key=" + other.file("client.key") + "&servername=pool.test", "certificate"},
+		{"nothing is said of TLS", "", "TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			at, err := buildkit.ParseEngine("buildkit://tcp://" + port + c.query)
@@ -326,6 +327,21 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+func TestASecretThatIsMissingIsToldAsOnThisMachine(t *testing.T) {
+	daemontest.Skip(t)
+	n := graph.New(graph.Exec{Args: []string{"/bin/true"}, Network: graph.NetworkNone, Mounts: []graph.Mount{
+		{Kind: graph.MountSecret, Target: "/run/secret", Name: "file:/none"},
+	}}, "true", enginetest.Busybox(t))
+	var text []string
+	for _, e := range []*embedded.Engine{openHere(t, embedded.Options{}), open(t, embedded.Options{}, buildkit.Options{})} {
+		_, err := e.Resolve(t.Context(), n, nil)
+		text = append(text, fmt.Sprint(err))
+	}
+	if text[0] != text[1] || !strings.Contains(text[1], "/none") {
+		t.Errorf("here: %s\nat a daemon: %s", text[0], text[1])
 	}
 }
 
@@ -342,7 +358,7 @@ func freePort(t *testing.T) string {
 
 func TestWhatFailedIsRunAgainAndWhatSucceedsThenIsAResult(t *testing.T) {
 	e := open(t, embedded.Options{}, buildkit.Options{})
-	cache := graph.Exec{Network: graph.NetworkNone, Mounts: []graph.Mount{{Kind: graph.MountCache, Target: "/c", Name: t.Name()}}}
+	cache := graph.Exec{Network: graph.NetworkNone, Mounts: []graph.Mount{{Kind: graph.MountCache, Target: "/c", Name: t.Name() + rand.Text()}}}
 	cache.Args = []string{"/bin/sh", "-c", "echo x >> /c/tries; [ $(wc -l < /c/tries) = 3 ]"}
 	n := graph.New(cache, "third time", enginetest.Busybox(t))
 	for try, want := range []string{"failed", "failed", "ran", "cached"} {

@@ -331,6 +331,11 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 		}
 	}
 	exit, err := x.engine().where.Exec(ctx, req)
+	if err != nil && ctx.Err() == nil {
+		if missing := x.secretsAreThere(ctx); missing != nil {
+			err = missing // a remote does not say why
+		}
+	}
 	if flushErr := out.flush(); err == nil {
 		err = errors.Join(flushErr, failed)
 	}

@@ -42,7 +42,7 @@ func (x *exec) placeElsewhere(ctx context.Context, s Session) (_ place, err erro
 	return o, nil
 }
 
-// secretsAreThere misses a secret before the remote does, and says why.
+// secretsAreThere misses a secret, and says why: a remote would not.
 func (x *exec) secretsAreThere(ctx context.Context) error {
 	for _, m := range x.spec.Mounts {
 		if m.Kind != graph.MountSecret {

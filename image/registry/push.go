@@ -15,6 +15,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/internal/quiet"
 )
 
 // sourceAnnotation, followed by a domain, lists the repositories there that
@@ -288,7 +289,7 @@ func (r *Repository) do(ctx context.Context, c call) (*http.Response, error) {
 	if c.push {
 		scope += ",push"
 	}
-	ctx = docker.WithScope(quiet(ctx), scope)
+	ctx = docker.WithScope(quiet.Context(ctx), scope)
 	if c.from != "" {
 		ctx = docker.ContextWithAppendPullRepositoryScope(ctx, c.from)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/internal/quiet"
 )
 
 // OpenRange opens n bytes of a blob from off on, and asks for no more than these.
@@ -18,7 +19,7 @@ func (r *Repository) OpenRange(ctx context.Context, d image.Descriptor, off, n i
 	if off < 0 || n <= 0 || off > d.Size-n {
 		return nil, fmt.Errorf("bytes %d to %d of the %d of %s: there are none", off, off+n, d.Size, d.Digest)
 	}
-	ctx = withBodyLimit(quiet(ctx), off+n+1)
+	ctx = withBodyLimit(quiet.Context(ctx), off+n+1)
 	body := &resumed{
 		ctx: ctx, desc: image.Descriptor{Digest: d.Digest, Size: n},
 		attempts: r.client.transport.attempts, backoff: r.client.transport.backoff, retry: r.opt.Retry,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/image"
+	"github.com/inlaybuild/inlay/internal/quiet"
 )
 
 // RepositoryOptions are what a [Repository] may be told.
@@ -52,7 +53,7 @@ func (r *Repository) Resolve(ctx context.Context, name string) (image.Descriptor
 	if !ref.digest.IsZero() {
 		asked.tag = "" // the digest decides
 	}
-	_, d, err := r.client.resolver().Resolve(quiet(ctx), asked.String())
+	_, d, err := r.client.resolver().Resolve(quiet.Context(ctx), asked.String())
 	if err != nil {
 		return image.Descriptor{}, r.explain(ctx, "resolve", ref, err)
 	}
@@ -79,7 +80,7 @@ func (r *Repository) Open(ctx context.Context, d image.Descriptor) (io.ReadClose
 	if err != nil {
 		return nil, r.explain(ctx, "pull", r.ref, err)
 	}
-	ctx = withBodyLimit(quiet(ctx), d.Size+1)
+	ctx = withBodyLimit(quiet.Context(ctx), d.Size+1)
 	body := &resumed{
 		ctx: ctx, desc: d, attempts: r.client.transport.attempts, backoff: r.client.transport.backoff,
 		retry: r.opt.Retry,
@@ -107,7 +108,7 @@ func (r *Repository) fetch(ctx context.Context) (remotes.Fetcher, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fetcher == nil {
-		f, err := r.client.resolver().Fetcher(quiet(ctx), r.ref.String())
+		f, err := r.client.resolver().Fetcher(quiet.Context(ctx), r.ref.String())
 		if err != nil {
 			return nil, err
 		}

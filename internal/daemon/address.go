@@ -161,6 +161,10 @@ func (a Address) explained(err error) error {
 		hint = "the command that connects to it ended at once: try it, with buildctl --addr " + a.URL + " debug workers"
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
 		hint = "is it running, and is the address right?"
+	case strings.Contains(text, "x509: certificate is valid for"):
+		hint = "if that is the daemon, name it as its certificate does, with ?servername=NAME"
+	case a.TLS == (TLS{}) && strings.HasPrefix(a.URL, "tcp://") && (strings.Contains(text, "preface") || strings.Contains(text, "EOF") || strings.Contains(text, "connection reset")):
+		hint = "does it want TLS? Name its authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE"
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
 		hint = "name the daemon's authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE"
 	case a.TLS != (TLS{}) && (strings.Contains(text, "broken pipe") || strings.Contains(text, "connection reset") || strings.Contains(text, "EOF")):

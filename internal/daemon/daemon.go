@@ -28,6 +28,8 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/inlaybuild/inlay/internal/quiet"
 )
 
 // Options say how to reach a daemon, and what it may ask this process for.
@@ -65,6 +67,7 @@ func Dial(ctx context.Context, o Options) (d *Daemon, err error) {
 			err = fmt.Errorf("buildkitd at %s: %w", o.Address, o.Address.explained(err))
 		}
 	}()
+	ctx = quiet.Context(ctx)
 	c, err := client.New(ctx, o.Address.URL, o.Address.options()...)
 	if err != nil {
 		return nil, err
@@ -257,6 +260,7 @@ func (d *Daemon) over() bool {
 // what exporters and caches tell. Tell is called by one goroutine with what is going
 // on; it may be nil.
 func (d *Daemon) Export(ctx context.Context, def *llb.Definition, exports []client.ExportEntry, caches []client.CacheOptionsEntry, tell func(*client.SolveStatus)) (map[string]string, error) {
+	ctx = quiet.Context(ctx)
 	status := make(chan *client.SolveStatus)
 	told := make(chan struct{})
 	go func() {
