@@ -41,6 +41,7 @@ var law = []rule{
 
 	{"internal/program", "digest tree", "what execve would say, over values: no process, no disk, no run"},
 	{"internal/compress", "", "streams of bytes"},
+	{"internal/quiet", "", "logs of others, which nobody reads"},
 	{"internal/mount", "", "system calls"},
 	{"internal/runtime/wire", "", "what two programs say to each other"},
 	{"internal/runtime", "internal/runtime/wire", "a process in a directory; where that comes from is not its business"},
@@ -57,7 +58,7 @@ var law = []rule{
 
 	{"internal/shim", "digest tree compose internal/mask internal/capture", "what runs in containers of others, and what it says: it knows no engine, and is small"},
 
-	{"internal/daemon", "", "a connection to a BuildKit daemon: it knows states and results, neither trees nor graphs"},
+	{"internal/daemon", "internal/quiet", "a connection to a BuildKit daemon: it knows states and results, neither trees nor graphs"},
 	{"internal/daemontest", "", "daemons for tests"},
 
 	{"graph", "digest tree compose", "what is to be made, without what makes it"},
@@ -66,7 +67,7 @@ var law = []rule{
 	{"image/imagetest", "digest image internal/compress", "the laws of places for images, for tests"},
 	{"image/layout", "digest image internal/compress", "one place for images"},
 	{"image/archive", "digest image image/layout internal/compress", "a tar of a layout"},
-	{"image/registry", "digest image internal/compress", "one place for images"},
+	{"image/registry", "digest image internal/compress internal/quiet", "one place for images"},
 
 	{"internal/cache", "digest image", "a byte format of results and objects, at a place for images; what they are of is its caller's business"},
 
