@@ -70,6 +70,13 @@ func (n *note) elsewhere(t **tree.Tree) {
 	*t = nil
 }
 
+// soonLogs has the place for a log made while the step prepares its process.
+func (n *note) soonLogs() {
+	if n != nil {
+		go func() { _ = n.notes.run.Prepare() }() // the log says what is wrong
+	}
+}
+
 // fromCache notes where the result of the step came from.
 func (n *note) fromCache(name string) {
 	if n != nil {

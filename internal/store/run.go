@@ -187,12 +187,16 @@ func (r *Run) putStep(c *conn, step Step) error {
 		}, nil)
 }
 
+// Prepare makes the directory of the run, as [Run.Log] does, before it is needed.
+func (r *Run) Prepare() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.own()
+}
+
 // Log makes the file for the output of a step, empty. Its format is the caller's.
 func (r *Run) Log(index int) (*os.File, error) {
-	r.mu.Lock()
-	err := r.own()
-	r.mu.Unlock()
-	if err != nil {
+	if err := r.Prepare(); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(r.s.logPath(r.name, index), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
