@@ -42,7 +42,7 @@ type notes struct {
 
 // settle is how long a change waits for others, so that they are written at once.
 // It is part of the time that passes before others see it.
-const settle = 60 * time.Millisecond
+const settle = 25 * time.Millisecond
 
 // record begins to write down a run; nil if it is not to be remembered.
 func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *events) (*notes, error) {
