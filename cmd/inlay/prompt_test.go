@@ -30,6 +30,20 @@ func (p *pane) rootfs() {
 	p.run("import", "dir:root", "debian")
 }
 
+// newBusyPane gives a pane with the file system, in which processes can be run, and where
+// a static busybox is.
+func newBusyPane(t *testing.T) (p *pane, box string) {
+	t.Helper()
+	program, box := runc(t), busybox()
+	if program == "" || box == "" {
+		t.Skip("running processes needs root, inlay-runc and a static busybox")
+	}
+	t.Setenv("INLAY_RUNC", program)
+	p = newPane(t)
+	p.rootfs()
+	return p, box
+}
+
 func TestAConversationMakesAValueOfEachWord(t *testing.T) {
 	p := newPane(t)
 	p.rootfs()
@@ -151,13 +165,7 @@ func TestAnErrorLeavesAConversationAsItWas(t *testing.T) {
 }
 
 func TestAnInterruptStopsAStepAndNotTheConversation(t *testing.T) {
-	program, box := runc(t), busybox()
-	if program == "" || box == "" {
-		t.Skip("running processes needs root, inlay-runc and a static busybox")
-	}
-	t.Setenv("INLAY_RUNC", program)
-	p := newPane(t)
-	p.rootfs()
+	p, box := newBusyPane(t)
 	p.line("inlay", "\ninlay>")
 	p.line("from debian | with-file --mode 0755 /bin/busybox "+box, "\ninlay v2>")
 	p.keys("with-exec -- busybox sh -c 'echo started; busybox sleep 98765'", "Enter")
@@ -203,14 +211,8 @@ func TestAKilledConversationLeavesTheTerminalAsItWas(t *testing.T) {
 }
 
 func TestAShellInAConversationSeesWhatIsMountedThere(t *testing.T) {
-	program, box := runc(t), busybox()
-	if program == "" || box == "" {
-		t.Skip("running processes needs root, inlay-runc and a static busybox")
-	}
-	t.Setenv("INLAY_RUNC", program)
 	t.Setenv("TOKEN", "the-secret")
-	p := newPane(t)
-	p.rootfs()
+	p, box := newBusyPane(t)
 	p.line("inlay", "\ninlay>")
 	p.line("from debian | with-file --mode 0755 /bin/busybox "+box+" | with-env WHO me", "\ninlay v3>")
 	p.line("with-mounted-directory /tools $(scratch | with-new-file /tool sharp) | with-mounted-secret /bin/token env:TOKEN", "\ninlay v5>")
@@ -226,13 +228,7 @@ func TestAShellInAConversationSeesWhatIsMountedThere(t *testing.T) {
 }
 
 func TestLastIsTheConversationInEachOfItsCommands(t *testing.T) {
-	program, box := runc(t), busybox()
-	if program == "" || box == "" {
-		t.Skip("running processes needs root, inlay-runc and a static busybox")
-	}
-	t.Setenv("INLAY_RUNC", program)
-	p := newPane(t)
-	p.rootfs()
+	p, box := newBusyPane(t)
 	p.run("do", "scratch | with-new-file /before 'of the run before'") // as long as nothing was made, it is last
 	p.line("inlay", "\ninlay>")
 	p.line("cat last /before", "\nof the run before\ninlay>")
