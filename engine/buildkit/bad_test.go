@@ -330,6 +330,64 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 	}
 }
 
+// A process that ends otherwise where another daemon takes over is an error: what follows
+// was to begin with what the first end left.
+func TestADaemonThatTakesOverComesToTheSameEnds(t *testing.T) {
+	daemontest.Skip(t)
+	cache := []graph.Mount{{Kind: graph.MountCache, Target: "/c", Name: t.Name()}}
+	with := func(in *graph.Node, text string) *graph.Node {
+		return graph.New(graph.Exec{Args: []string{"/bin/sh", "-c", text}, Network: graph.NetworkNone, Mounts: cache}, text, in)
+	}
+	for name, last := range map[string]func(t *testing.T, e *embedded.Run, made *graph.Node) error{
+		"a process": func(t *testing.T, e *embedded.Run, made *graph.Node) error {
+			_, err := e.Resolve(t.Context(), script(made, "true"), nil)
+			return err
+		},
+		"a digest": func(t *testing.T, e *embedded.Run, made *graph.Node) error {
+			r, err := e.Resolve(t.Context(), made, nil)
+			if err == nil {
+				_, err = r.Known(t.Context())
+			}
+			return err
+		},
+		"a push": func(t *testing.T, e *embedded.Run, made *graph.Node) error {
+			r, err := e.Resolve(t.Context(), made, nil)
+			if err == nil {
+				_, err = e.Export(t.Context(), r, engine.Place{Scheme: engine.SchemeName, Path: registry(t) + "/image:1"}, engine.ExportOptions{})
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var all []*daemontest.Daemon
+			var at []daemon.Address
+			for range 2 {
+				d, err := daemontest.Start()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(d.Close)
+				all, at = append(all, d), append(at, daemon.Address{URL: d.Address})
+			}
+			// Only the first one has a file in its cache.
+			first := open(t, embedded.Options{}, buildkit.Options{Addresses: at[:1]})
+			if _, err := first.Resolve(t.Context(), with(enginetest.Busybox(t), "echo > /c/there"), nil); err != nil {
+				t.Fatal(err)
+			}
+			e := open(t, embedded.Options{}, buildkit.Options{Addresses: at}).Begin("takes over")
+			made := script(with(enginetest.Busybox(t), "test -e /c/there"), "echo > /made")
+			if _, err := e.Resolve(t.Context(), made, nil); err != nil {
+				t.Fatal(err)
+			}
+			all[0].Kill()
+			err := last(t, e, made)
+			if err == nil || !strings.Contains(err.Error(), "test -e /c/there ended with code 1 when "+at[1].String()) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
+
 func TestASecretThatIsMissingIsToldAsOnThisMachine(t *testing.T) {
 	daemontest.Skip(t)
 	n := graph.New(graph.Exec{Args: []string{"/bin/true"}, Network: graph.NetworkNone, Mounts: []graph.Mount{

@@ -283,6 +283,9 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		if attempts++; attempts > 1 {
 			p.x.Restarted(d.Address().String())
 		}
+		if err := endsAgain(ctx, d, heldBy(treesOf(p.x.RemoteProcess)...)...); err != nil {
+			return d.Lost(err)
+		}
 		live := &live{to: p.x.Output}
 		w := p.remote.watches.watch(vertex, live.take)
 		defer w.stop()
@@ -316,6 +319,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	}
 	if err == nil {
 		h.identify(on, ended)
+		h.ended(&ending{p.x.Call, exit.Exit.Code, said, heldBy(treesOf(p.x.RemoteProcess)...), on})
 		p.remote.made(h, said, p.x.Root)
 		exit.Held = h.asView()
 	}

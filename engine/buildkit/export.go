@@ -73,6 +73,9 @@ func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportE
 		exports = append(exports, e)
 	}
 	err = r.on(ctx, func(d *daemon.Daemon) error {
+		if err := endsAgain(ctx, d, heldBy(res)...); err != nil {
+			return d.Lost(err)
+		}
 		def, err := d.Define(ctx, s)
 		if err != nil {
 			return err
@@ -100,6 +103,9 @@ func (r *Remote) ExportCache(ctx context.Context) error {
 	}
 	s := llb.Merge(states, llb.WithCustomName("inlay: all that was made"))
 	err := r.on(ctx, func(d *daemon.Daemon) error {
+		if err := endsAgain(ctx, d, tips...); err != nil {
+			return d.Lost(err)
+		}
 		def, err := d.Define(ctx, s)
 		if err != nil {
 			return err

@@ -35,6 +35,8 @@ type held struct {
 	identity digest.Digest  // of what is there; zero if it is not known
 	made     *daemon.Daemon // by which it was, as identity says; nil if any makes the same
 	expected digest.Digest  // of the tree that it is held against; zero if of none
+	ending   *ending        // of the process that left it; nil of what none left
+	from     []*held        // what it is made of, which may have been left by processes
 
 	once struct {
 		sync.Mutex
@@ -103,6 +105,14 @@ func (h *held) at(ctx context.Context, f func(daemon.Ref) error) error {
 
 // solved gives what the daemon holds of it.
 func (h *held) solved(ctx context.Context, d *daemon.Daemon) (daemon.Ref, error) {
+	h.mu.Lock()
+	of, from := h.of, h.from
+	h.mu.Unlock()
+	if of != d {
+		if err := endsAgain(ctx, d, append(from[:len(from):len(from)], h)...); err != nil {
+			return daemon.Ref{}, err
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.of == d {

@@ -70,6 +70,9 @@ func (r *Remote) container(ctx context.Context, x engine.RemoteSession, at *poin
 		if arch := d.Platform().Architecture; x.Lent != nil && arch != goruntime.GOARCH {
 			return fmt.Errorf("the shell that is lent is a program for %s, and the daemon runs those for %s: name a program of the tree", goruntime.GOARCH, arch)
 		}
+		if err := endsAgain(ctx, d, heldBy(treesOf(x.RemoteProcess)...)...); err != nil {
+			return d.Lost(err)
+		}
 		mounts, err := solved(ctx, d, places)
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	if h.once.done {
 		return h.once.whole, nil
 	}
-	t, err := h.remote.survey(ctx, h.state, h.attempt())
+	t, err := h.remote.survey(ctx, h.state, h.attempt(), h)
 	if err != nil {
 		return tree.Tree{}, err
 	}
@@ -38,8 +38,8 @@ func (h *held) whole(ctx context.Context) (tree.Tree, error) {
 	return t, nil
 }
 
-// survey reads a tree at the daemon, of which id says what was made.
-func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest) (tree.Tree, error) {
+// survey reads a tree at the daemon, of which id says what was made, and from of what.
+func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest, from ...*held) (tree.Tree, error) {
 	program, err := r.shim(ctx)
 	if err != nil {
 		return tree.Tree{}, err
@@ -57,6 +57,9 @@ func (r *Remote) survey(ctx context.Context, s llb.State, id digest.Digest) (tre
 	if err != nil {
 		return tree.Tree{}, err
 	}
+	out.mu.Lock()
+	out.from = from
+	out.mu.Unlock()
 	pack, err := shim.OpenPack(ctx, ranges{out})
 	if err == nil && pack.Size() <= atOnce {
 		err = pack.Load(ctx)

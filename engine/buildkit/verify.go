@@ -26,7 +26,7 @@ func (r *Remote) Verify(ctx context.Context, res engine.Result) (engine.Lowering
 	if err != nil {
 		return how, err
 	}
-	at, err := r.differs(ctx, s, res.Tree)
+	at, err := r.differs(ctx, s, res)
 	if err != nil || at == "" {
 		return how, err
 	}
@@ -36,7 +36,7 @@ func (r *Remote) Verify(ctx context.Context, res engine.Result) (engine.Lowering
 	if s, how, err = r.lower(ctx, res); err != nil {
 		return how, err
 	}
-	at, err = r.differs(ctx, s, res.Tree)
+	at, err = r.differs(ctx, s, res)
 	if err == nil && at != "" {
 		err = fmt.Errorf("the daemon holds something else at %s than what was composed, whatever way it is made: look at its disk and its version", at)
 	}
@@ -61,16 +61,17 @@ func (r *Remote) mistrusted(t tree.Tree) string {
 	return r.wrong[t.Digest()]
 }
 
-// differs gives the first path at which a state has something else than a tree; ""
+// differs gives the first path at which a state has something else than a result; ""
 // if there is none. Attributes of the root are no part of a state: they are given
 // where it is mounted.
-func (r *Remote) differs(ctx context.Context, s llb.State, t tree.Tree) (string, error) {
+func (r *Remote) differs(ctx context.Context, s llb.State, res engine.Result) (string, error) {
+	t := res.Tree
 	h, err := r.hold(ctx, s, t.Attr())
 	if err != nil {
 		return "", err
 	}
 	h.mu.Lock()
-	h.expected = t.Digest()
+	h.expected, h.from = t.Digest(), heldBy(res)
 	h.mu.Unlock()
 	got, err := h.whole(ctx)
 	if err != nil {
