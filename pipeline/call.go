@@ -300,27 +300,24 @@ func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bo
 	return c.named(inlay.From(src).Root(), "from", src), false
 }
 
-// src gives an argument that is a SRC, as a place. A run that is called last gets its
+// src gives an argument that is a SRC, as a place. A step of the last run gets its exact
 // name, where the environment knows it, also in what is written of the word.
 func (c *call) src(i int) string {
 	a := c.args[i]
 	if isHost(a.text) {
 		return "dir:" + a.text
 	}
-	step, ok := strings.CutPrefix(a.text, "last")
-	if !ok || step != "" && step[0] != '@' || c.runner.env.Last == nil {
+	run, _, _ := strings.Cut(a.text, "@")
+	if run != "last" || c.runner.env.Step == nil {
 		return a.text
 	}
-	run := c.runner.env.Last()
-	if run == "" {
-		return a.text
-	}
+	name := c.runner.env.Step(a.text)
 	for _, w := range c.parsed.args {
-		if posOf(w.Pos()) == a.at {
-			w.Parts = []syntax.WordPart{&syntax.Lit{ValuePos: w.Pos(), ValueEnd: w.End(), Value: run + step}}
+		if posOf(w.Pos()) == a.at && name != a.text {
+			w.Parts = []syntax.WordPart{&syntax.Lit{ValuePos: w.Pos(), ValueEnd: w.End(), Value: name}}
 		}
 	}
-	return run + step
+	return name
 }
 
 // copyOptions reads the flags that copying words share.

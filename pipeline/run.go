@@ -24,9 +24,10 @@ type Environment struct {
 	Print func(context.Context, Output) error
 	// Overlay makes copies overlays unless they say otherwise.
 	Overlay bool
-	// Last gives the name of the run that "last" means as a place, which is written in
-	// its stead into the script of a [Session]. Nil, and "", leave it to the client.
-	Last func() string
+	// Step names the step exactly that a place of the last run means, "last" or
+	// "last@STEP": by what is written in its stead into the script of a [Session]. Nil
+	// leaves it to the client, and so does the same name.
+	Step func(name string) string
 	// Skip receives nodes that would have been resolved if nothing had failed
 	// before. Nil drops them.
 	Skip func(*graph.Node)

@@ -33,7 +33,7 @@ func (a *app) converse(ctx context.Context) error {
 	return a.with(ctx, "inlay", func(ctx context.Context, s *session) error {
 		return prompt.Talk(ctx, prompt.Config{
 			Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr,
-			Environment: pipeline.Environment{Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Last: func() string { return s.last(ctx) }},
+			Environment: pipeline.Environment{Client: s.client, Events: s.display, Lookup: os.LookupEnv, Print: s.print, Step: func(name string) string { return s.exactStep(ctx, name) }},
 			Commands:    s.lookers(),
 			Pause:       s.display.Pause,
 			Report:      func(ctx context.Context, err error) { a.report(ctx, err) },
@@ -97,11 +97,30 @@ func (s *session) last(ctx context.Context) string {
 }
 
 // exactly gives a name in which last is that run by name.
-func (l looker) exactly(ctx context.Context, n runs.Name) runs.Name {
+func (s *session) exactly(ctx context.Context, n runs.Name) runs.Name {
 	if n.Run == runs.Last {
-		n.Run = cmp.Or(l.last(ctx), n.Run)
+		n.Run = cmp.Or(s.last(ctx), n.Run)
 	}
 	return n
+}
+
+// exactStep gives the name of a step by its run and its number, so that it means the same
+// later. That there is none is for somebody else to say.
+func (s *session) exactStep(ctx context.Context, name string) string {
+	n, err := runs.ParseName(name)
+	if err != nil {
+		return name
+	}
+	n = s.exactly(ctx, n)
+	f, err := runs.Find(ctx, s.embedded.Store(), n)
+	if err != nil {
+		return n.String()
+	}
+	st, err := f.Made()
+	if err != nil {
+		return n.String()
+	}
+	return runs.Name{Run: f.Run.Name, Step: strconv.Itoa(st.Number())}.String()
 }
 
 // step tells whether an argument names a step, and gives the name.
@@ -305,7 +324,7 @@ func (l looker) enterValue(ctx context.Context, visitor visit, v pipeline.Value)
 	if v.Kind == "a change set" {
 		return fmt.Errorf("v%d is a change set: there is nothing to stand in", v.Number)
 	}
-	visitor.src = v.Result.Tree.Digest().String()
+	visitor.src, visitor.value = v.Result.Tree.Digest().String(), true
 	mounts, nodes := v.Mounts()
 	at := embedded.Session{In: v.Result, Mounts: mounts}
 	for _, n := range nodes {
@@ -322,6 +341,9 @@ func (l looker) enterValue(ctx context.Context, visitor visit, v pipeline.Value)
 func (l looker) named(ctx context.Context, args []string, usage string) (runs.Name, error) {
 	if len(args) > 1 || len(args) == 1 && strings.HasPrefix(args[0], "-") {
 		return runs.Name{}, usageErrorf("usage: %s", usage)
+	}
+	if len(args) == 1 && prompt.IsValue(args[0]) {
+		return runs.Name{}, usageErrorf("%s is a value: want a run or a step of one, which `steps` lists", args[0])
 	}
 	n, err := runs.ParseName(strings.Join(args, ""))
 	if err != nil {

@@ -253,16 +253,25 @@ func TestLastIsTheConversationInEachOfItsCommands(t *testing.T) {
 	if seen := p.line("steps", "\ninlay v3>"); !strings.Contains(seen, "#5   failed ") || strings.Contains(seen, "#6 ") {
 		t.Errorf("seen:\n%s", seen)
 	}
+	p.line("log v1", "\ninlay: v1 is a value: want a run or a step of one, which `steps` lists\ninlay v3>")
 	p.line("with-directory /of $(from last@failed | directory /usr) | contents /of/bin/sh", "\ninlay v4>")
 	p.line("from last@failed", "\ninlay v5>")
-	p.line("save session.inlay", "\ninlay v5>")
+	p.line("from last", "\ninlay v6>")
+	p.line("with-exec -- busybox sh -c 'echo other > /other; exit 3'", "\ninlay v6>")
+	p.line("cat last@failed /other", "\nother\ninlay v6>") // the last one that failed
+	p.line("cat last /other", "\nother\ninlay v6>")
+	want := p.line("ls v6 /", "\ninlay v6>")
+	p.line("save session.inlay", "\ninlay v6>")
 	p.line("exit", "\n$")
 	text, err := os.ReadFile(filepath.Join(p.dir, "session.inlay"))
-	if err != nil || regexp.MustCompile(`(?m)^[^#].*last`).Match(text) || strings.Count(string(text), "(from "+time.Now().UTC().Format("200601")) != 3 {
+	if err != nil || regexp.MustCompile(`(?m)^[^#].*last`).Match(text) || strings.Count(string(text), "(from "+time.Now().UTC().Format("200601")) != 4 {
 		t.Errorf("%v: the script does not say which run was meant:\n%s", err, text)
 	}
-	if got := p.run("--progress", "quiet", "do", "-f", "session.inlay"); got != "" {
-		t.Errorf("the script says %q", got)
+	if err := os.WriteFile(filepath.Join(p.dir, "session.inlay"), []byte(strings.TrimSpace(string(text))+" | entries /\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.run("--progress", "quiet", "do", "-f", "session.inlay"); got == "" || !strings.Contains(want, "ls v6 /\n"+got) {
+		t.Errorf("the script comes to %q, and the conversation did to:\n%s", got, want)
 	}
 }
 

@@ -119,6 +119,7 @@ type visit struct {
 	secrets       []string // NAME=SECRET
 	unsecret      bool     // show none
 	lend          bool
+	value         bool // it is one of a conversation
 }
 
 // enter opens the process in what SRC names.
@@ -215,6 +216,10 @@ func (v *visit) absent(err error) error {
 	var user *embedded.UserError
 	var secret *embedded.SecretError
 	switch {
+	case v.value && errors.As(err, &user):
+		return fmt.Errorf("%w; `with-user root` makes another one of it", err)
+	case v.value && errors.As(err, &secret):
+		return fmt.Errorf("%w; `without-mount PATH` makes a value that needs none", err)
 	case errors.As(err, &user):
 		return fmt.Errorf("%w; `inlay shell --user root %s` is another one", err, show.Quote(v.src))
 	case errors.As(err, &secret):

@@ -171,26 +171,42 @@ func (f Found) pick(name string) (*Step, error) {
 	return nil, notFound("run %s has several steps %s, give the number: %s", f.Run.Name, name, list(which))
 }
 
-// failed gives the step that failed first, or that was going on when the run
-// ended or was canceled.
+// failed gives the step that failed, or that was going on when the run ended or was
+// canceled: of several at once the one that ended first, of one after another the last.
 func (f Found) failed() (*Step, error) {
 	for _, states := range [][]store.RunState{{Failed, store.Crashed}, {Canceled}} {
-		var first *Step
+		var found *Step
 		for i := range f.Steps {
 			s := &f.Steps[i]
-			if slices.Contains(states, s.State) && (first == nil || s.Ended.Before(first.Ended)) {
-				first = s
+			if slices.Contains(states, s.State) && (found == nil || s.fails(found)) {
+				found = s
 			}
 		}
-		if first != nil {
-			return first, nil
+		if found != nil {
+			return found, nil
 		}
 	}
 	return nil, notFound("no step of run %s failed; its state is %s", f.Run.Name, f.Run.State)
 }
 
+// fails tells whether the step is the failed one, rather than another one that failed.
+// One that has not ended went on to the end of the run.
+func (s *Step) fails(other *Step) bool {
+	before := func(a, b *Step) bool { // a had ended when b began
+		return !a.Ended.IsZero() && !b.Started.Before(a.Ended)
+	}
+	switch {
+	case before(other, s):
+		return true
+	case before(s, other), s.Ended.IsZero():
+		return false
+	}
+	return other.Ended.IsZero() || s.Ended.Before(other.Ended)
+}
+
 // Made gives the step that the name names, when a tree is wanted: of a run the
-// one that failed, or else the last one that has ended.
+// one that failed, or else the last one that has ended. Of a run that goes on it is the
+// last one that has ended, if it failed, too.
 func (f Found) Made() (*Step, error) {
 	if f.Step != nil {
 		return f.Step, nil
@@ -201,7 +217,8 @@ func (f Found) Made() (*Step, error) {
 		}
 	}
 	for i := range slices.Backward(f.Steps) {
-		if s := &f.Steps[i]; s.State == Done || s.State == Cached {
+		s := &f.Steps[i]
+		if s.State == Done || s.State == Cached || s.State == Failed && f.Run.State == store.Running {
 			return s, nil
 		}
 	}

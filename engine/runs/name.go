@@ -8,7 +8,8 @@ import (
 // Last names the newest run.
 const Last = "last"
 
-// FailedStep names the step of a run that failed first.
+// FailedStep names the step of a run that failed: of several at once the first, of one
+// after another, as in a conversation, the last.
 const FailedStep = "failed"
 
 // Name is what people call a run, or a step of one: "RUN" or "RUN@STEP". RUN is

@@ -36,6 +36,40 @@ func step(t *testing.T, index int, op, call string, state store.RunState) store.
 	return store.Step{Index: index, Name: op, State: state, Data: data, Ended: time.Unix(int64(100-index), 0)}
 }
 
+// Of steps that fail at once the first is the failed one, of those that fail one after
+// another, as in a conversation, the last.
+func TestTheFailedStepIsTheFirstOfThoseThatFailedLast(t *testing.T) {
+	at := func(s int64) time.Time {
+		if s == 0 {
+			return time.Time{}
+		}
+		return time.Unix(s, 0)
+	}
+	for name, c := range map[string]struct {
+		steps [][2]int64 // from, to; 0 of one that goes on
+		want  int
+	}{
+		"at once":       {[][2]int64{{10, 20}, {10, 18}, {11, 19}}, 2},
+		"one by one":    {[][2]int64{{10, 20}, {20, 30}, {31, 40}}, 3},
+		"then at once":  {[][2]int64{{10, 20}, {30, 50}, {31, 40}}, 3},
+		"killed":        {[][2]int64{{10, 20}, {30, 0}}, 2},
+		"killed beside": {[][2]int64{{10, 0}, {15, 20}}, 2},
+	} {
+		m := memory{runs: []store.RunInfo{{Name: "20260101-a", State: runs.Failed}}, steps: map[string][]store.Step{}}
+		for i, s := range c.steps {
+			st := step(t, i, "with-exec", "with-exec x", runs.Failed)
+			if st.Started, st.Ended = at(s[0]), at(s[1]); s[1] == 0 {
+				st.State = store.Crashed
+			}
+			m.steps["20260101-a"] = append(m.steps["20260101-a"], st)
+		}
+		f, err := runs.Find(t.Context(), m, runs.Name{Run: runs.Last, Step: runs.FailedStep})
+		if err != nil || f.Step.Number() != c.want {
+			t.Errorf("%s: %+v, %v, want %d", name, f.Step, err, c.want)
+		}
+	}
+}
+
 func TestNamesFindRunsAndSteps(t *testing.T) {
 	m := memory{
 		runs: []store.RunInfo{{Name: "20260101-a", State: runs.Done}, {Name: "20260102-b", State: runs.Failed}, {Name: "20260102-c", State: store.Crashed}},

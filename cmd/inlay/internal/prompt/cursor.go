@@ -47,7 +47,7 @@ func (a *answering) Read(b []byte) (int, error) {
 	}
 	n, err := a.in.Read(b)
 	if answer.Match(b[:n]) {
-		a.until, a.silent = time.Time{}, false
+		a.until = time.Time{}
 	}
 	return n, err
 }
