@@ -352,6 +352,9 @@ func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, sai
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("which run it is of: %w", err)
+	case same && of == "" && e.Run != "":
+		// Of two caches one may have given what it said, and the other what it left.
+		return fmt.Appendf(ended, "\nof %v", p.remote.options.CacheFrom), nil
 	case same:
 		return ended, nil
 	case p.x.Remembered: // what it left is wanted, whatever it said
