@@ -94,6 +94,15 @@ func entries(all []engine.Cache, of func(engine.Cache) (client.CacheOptionsEntry
 	return out, nil
 }
 
+// joined names caches.
+func joined(all []engine.Cache) string {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, " and ")
+}
+
 // unread tells that a daemon cannot read a cache, and why. What was never written is
 // no reason to worry.
 func (r *Remote) unread(cache, why string) {

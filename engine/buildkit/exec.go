@@ -2,7 +2,6 @@ package buildkit
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -57,15 +56,17 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	if x.Remembered {
 		attempt = []byte(x.Attempt)
 	}
+	fresh := false // nobody has run it as this attempt
 	for tries := 1; ; tries++ {
 		out, err := run.try(ctx, attempt)
-		attempt = []byte(rand.Text())
 		var other *otherRunError
 		switch {
 		case errors.As(err, &other) && tries < mostTries:
-			attempt = []byte(other.next()) // as all others have it that see the same
-		case err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) || tries > 1:
+			attempt, fresh = []byte(other.next()), false // as all others have it that see the same
+		case err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) || fresh:
 			return out, err
+		default:
+			attempt, fresh = []byte(rand.Text()), true
 		}
 		// The daemon takes what a failed process left for a result, or has what one run
 		// said and what another one left. It is run again as another one, and that is
@@ -175,12 +176,18 @@ func (p *process) key(ctx context.Context) (digest.Digest, error) {
 
 // trees names what a process sees. A daemon that compares contents takes trees for
 // one that differ in times alone, and what a process left in one of them for what it
-// leaves in the other.
+// leaves in the other. Of what a process left it is the run: a daemon takes that of
+// another one for the same.
 func trees(x engine.RemoteExec) []byte {
 	b := []byte(x.Root.Tree.Digest().String() + "\n")
 	for _, m := range x.Mounts {
 		if m.Kind == graph.MountTree {
 			b = append(b, m.From.Tree.Digest().String()+" "+m.Path+"\n"...)
+		}
+	}
+	for _, h := range heldBy(treesOf(x.RemoteProcess)...) {
+		if run := h.run(); run != "" {
+			b = append(b, "run "+run+"\n"...)
 		}
 	}
 	return b
@@ -279,6 +286,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	attempts := 0
 	var on *daemon.Daemon
 	var ended []byte
+	var name string // of the run
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {
 			p.x.Restarted(d.Address().String())
@@ -297,7 +305,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		exit, root, ended, err = p.exit(ctx, ref, w, live)
 		w.stop() // should it run again, nobody is to hear that
 		if err == nil && exit.Exit.NotStarted == "" {
-			ended, err = p.sameRun(ctx, d, h, ref, ended)
+			name, err = p.sameRun(ctx, d, h, ref, ended)
 		}
 		if errors.As(err, new(*otherRunError)) && !exit.Cached {
 			p.x.Restarted(d.Address().String())
@@ -315,10 +323,12 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	if err == nil {
 		h.setAttr(root)
 		h.identify(on, ended) // tidy looks into it, and may give another
+		h.ranAs(name)
 		h, err = p.points.tidy(ctx, h)
 	}
 	if err == nil {
 		h.identify(on, ended)
+		h.ranAs(name)
 		h.ended(&ending{p.x.Call, exit.Exit.Code, said, heldBy(treesOf(p.x.RemoteProcess)...), on})
 		p.remote.made(h, said, p.x.Root)
 		exit.Held = h.asView()
@@ -330,20 +340,20 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 }
 
 // sameRun tells whether what the process left is of the run that said how it ended; if
-// it is not, the error is an otherRunError. What comes out of a cache of images has lost the
-// name of its run, and is that of what it said if that comes out of a cache, too. It
-// gives what tells the run from others.
-func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, ended []byte) ([]byte, error) {
+// it is not, the error is an otherRunError. What comes out of a cache has lost the name of
+// its run, and is that of what it said if that comes out of a cache, too. It gives the
+// name of the run.
+func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, ended []byte) (run string, err error) {
 	ref, err := left.solved(ctx, d)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	e, err := shim.DecodeExit(ended)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	of, err := runOf(ctx, ref)
-	same := of == e.Run
+	same := of == e.Run || of == "" && !e.Marked
 	if err == nil && of == "" && !same {
 		var here string
 		here, err = runOf(ctx, said)
@@ -351,16 +361,13 @@ func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, sai
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("which run it is of: %w", err)
-	case same && of == "" && e.Run != "":
-		// Of two caches one may have given what it said, and the other what it left.
-		return fmt.Appendf(ended, "\nof %v", p.remote.options.CacheFrom), nil
+		return "", fmt.Errorf("which run it is of: %w", err)
 	case same:
-		return ended, nil
-	case p.x.Remembered: // what it left is wanted, whatever it said
-		return []byte(cmp.Or(of, rand.Text())), nil
+		return e.Run, nil
+	case p.x.Remembered:
+		return "", errors.New("the daemon has dropped a part of what this step came to: run it again")
 	}
-	return nil, &otherRunError{said: e.Run, left: of}
+	return "", &otherRunError{said: e.Run, left: of}
 }
 
 // runOf gives the run that left a directory; "" if it does not say.

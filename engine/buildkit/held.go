@@ -35,6 +35,7 @@ type held struct {
 	identity digest.Digest  // of what is there; zero if it is not known
 	made     *daemon.Daemon // by which it was, as identity says; nil if any makes the same
 	expected digest.Digest  // of the tree that it is held against; zero if of none
+	ranOf    string         // the run that left it, of what a process left
 	ending   *ending        // of the process that left it; nil of what none left
 	from     []*held        // what it is made of, which may have been left by processes
 
@@ -138,6 +139,20 @@ func (h *held) setAttr(a tree.Attr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.attr = a
+}
+
+// ranAs says which run of a process left it.
+func (h *held) ranAs(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ranOf = name
+}
+
+// run gives the run that left it; "" of what none left.
+func (h *held) run() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ranOf
 }
 
 // rootAttr gives the attributes of the root.

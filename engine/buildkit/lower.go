@@ -401,10 +401,7 @@ func (l *lowering) gather() {
 
 // merge makes the state of snapshots over one another.
 func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error) {
-	s := l.base.state
-	if len(l.removed) > 0 {
-		s = s.File(removal(l.removed), llb.WithCustomName("inlay: remove "+several(l.removed)))
-	}
+	s := l.base.ofOneRun(l.removed)
 	var layers []llb.State
 	if len(l.pieces) > 0 {
 		layers = l.copies()
@@ -454,6 +451,33 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 		}), llb.WithCustomName("inlay: copy"))
 	}
 	return s, engine.Lowering{How: engine.LowerCopy, Why: why + reason}, nil
+}
+
+// ofOneRun gives what a tree began with, without some paths, as a state that no other run
+// of the process comes to that left it.
+func (b base) ofOneRun(removed []string) llb.State {
+	a := removal(removed)
+	name := "inlay: remove " + several(removed)
+	if run := b.run(); run != "" {
+		only := "/.inlay-" + run // which is not there
+		if a == nil {
+			a, name = llb.Rm(only, llb.WithAllowNotFound(true)), "inlay: of one run"
+		} else {
+			a = a.Rm(only, llb.WithAllowNotFound(true))
+		}
+	}
+	if a == nil {
+		return b.state
+	}
+	return b.state.File(a, llb.WithCustomName(name))
+}
+
+// run gives the run of the process that left it; "" if none did.
+func (b base) run() string {
+	if b.held == nil {
+		return ""
+	}
+	return b.held.run()
 }
 
 // mergeable tells why a tree loses something when it is merged over another: names of

@@ -136,7 +136,7 @@ func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
 	if len(gone) == 0 {
 		return h, nil
 	}
-	s := h.state.File(removal(gone), llb.WithCustomName("inlay: remove mount points"))
+	s := base{state: h.state, held: h}.ofOneRun(gone)
 	parents := tree.NewDraft(tree.Empty())
 	for _, at := range gone {
 		if err := keepParents(ctx, t, path.Dir(at), parents); err != nil {

@@ -41,7 +41,7 @@ type Options struct {
 	// long as the addresses are the same. "" takes them in order.
 	Route string
 	// CacheFrom and CacheTo are where a daemon looks for results that it does not
-	// have, and puts those of a run at its end.
+	// have, and puts those of a run at its end. It reads one alone.
 	CacheFrom []engine.Cache
 	CacheTo   []engine.Cache
 	// Copy has files copied into a tree instead of merging snapshots, as it is done
@@ -105,6 +105,9 @@ func ParseEngine(s string) ([]daemon.Address, error) {
 func New(o Options, local engine.Local) (*Remote, error) {
 	if len(o.Addresses) == 0 {
 		return nil, errors.New("no address of a BuildKit daemon")
+	}
+	if len(o.CacheFrom) > 1 {
+		return nil, fmt.Errorf("there are %d caches to read (%s): a daemon would take what a process said from one of them and its files from another: name one", len(o.CacheFrom), joined(o.CacheFrom))
 	}
 	r := &Remote{
 		options: o, local: local, order: ordered(o.Addresses, o.Route),

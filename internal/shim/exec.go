@@ -69,23 +69,22 @@ func Exec(spec, out string) error {
 	if exit.Root, err = rootAttr(); err != nil {
 		return err
 	}
-	exit.Run = markRun("/", out)
+	exit.Run = rand.Text()
+	exit.Marked = mark(exit.Run, "/", out)
 	return o.publish(exit, x.stdout, x.stderr)
 }
 
-// markRun names the execution, also by the [RunAttr] of directories; "" if one of them
-// can have none.
-func markRun(dirs ...string) string {
-	name := rand.Text()
+// mark gives directories the [RunAttr], all or none of them.
+func mark(run string, dirs ...string) bool {
 	for _, dir := range dirs {
-		if err := unix.Setxattr(dir, RunAttr, []byte(name), 0); err != nil {
+		if err := unix.Setxattr(dir, RunAttr, []byte(run), 0); err != nil {
 			for _, dir := range dirs {
 				_ = unix.Removexattr(dir, RunAttr) // it may have none
 			}
-			return ""
+			return false
 		}
 	}
-	return name
+	return true
 }
 
 func readSpec(path string) (Spec, error) {

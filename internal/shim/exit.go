@@ -17,15 +17,17 @@ const (
 )
 
 // RunAttr is the attribute that the root and the directory of the output have after
-// [Exec], with the value that [Exit] has as Run. Whoever keeps the two apart tells by it
-// whether they are of one execution. No layer of an image has it.
+// [Exec], with the value that [Exit] has as Run, if it says that they are Marked. Whoever
+// keeps the two apart tells by it whether they are of one execution. No layer of an image
+// has it.
 const RunAttr = "user.inlay.run"
 
 // Exit is how a process ended that [Exec] ran.
 type Exit struct {
-	// Run names the execution, as no other one is named; "" where a directory can have
-	// no [RunAttr].
-	Run string `json:",omitempty"`
+	// Run names the execution, as no other one is named.
+	Run string
+	// Marked tells that directories have it as [RunAttr], which not all can have.
+	Marked bool
 
 	Code   int  // what it returned; 128 plus the number of the signal that ended it
 	Signal int  // 0 unless a signal ended it
