@@ -86,7 +86,7 @@ func (l lookingOnly) Event(e engine.Event) {
 // last gives the run that is last: this conversation, once it has a step; "" when there
 // is none.
 func (s *session) last(ctx context.Context) string {
-	if own := s.recorded.Name(ctx); own != "" {
+	if own := s.recorded.Name(); own != "" {
 		return own
 	}
 	f, err := runs.Find(ctx, s.embedded.Store(), runs.Name{Run: runs.Last})
@@ -165,7 +165,7 @@ func (s *session) sourceNames(ctx context.Context) []string {
 // runNames gives the names of runs, and of the steps of this one.
 func (s *session) runNames(ctx context.Context) []string {
 	out := []string{runs.Last, runs.Last + "@" + runs.FailedStep}
-	if own := s.recorded.Name(ctx); own != "" {
+	if own := s.recorded.Name(); own != "" {
 		f, err := runs.Find(ctx, s.embedded.Store(), runs.Name{Run: own})
 		if err != nil {
 			return out

@@ -19,7 +19,7 @@ func (a *app) runsCommand() *cobra.Command {
 		Long: "List the runs that the store remembers, the newest first: when each began (in its name, in\n" +
 			"UTC), how it ended, how long it took, how many steps it has and how many of them were\n" +
 			"cached, and what was asked for. About 100 are remembered, with up to 1 GiB of logs: now\n" +
-			"and then the end of a run forgets older ones, and gc all of them.",
+			"and then the end of a run forgets the oldest, and gc all that are more.",
 		Example: `  inlay runs
   inlay runs -n 0 --json | jq -r '.[] | select(.state == "failed").run'`,
 		Args:              arguments(0, 0),

@@ -286,7 +286,7 @@ func (v *visit) say(left engine.Left) {
 // onFailure opens a shell in what the step left that made a run fail. It gives the
 // error of that, whatever happened in the shell.
 func (s *session) onFailure(ctx context.Context, failed error) error {
-	name := s.recorded.Name(ctx)
+	name := s.recorded.Name()
 	if name == "" || ctx.Err() != nil {
 		return failed
 	}

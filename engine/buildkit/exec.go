@@ -86,7 +86,7 @@ const mostTries = 3
 type otherRunError struct{ said, left string }
 
 func (*otherRunError) Error() string {
-	return "the daemon gives what the process said in one run, and what it left in another one, each time that it is tried"
+	return "the daemon gives what the process said in one run, and what it left in another one, each time that it is tried: have it forget them, with buildctl prune, or take another daemon"
 }
 
 // next names the attempt that takes the place of these runs.

@@ -35,21 +35,28 @@ func (e *Engine) Look() *Run {
 	return &Run{Engine: e, history: newHistory(), begun: true}
 }
 
-// Name gives the name of the run, by which the store has all that was resolved until
-// now; "" as long as nothing was, and of one that is not remembered.
-func (r *Run) Name(ctx context.Context) string {
+// Name gives the name of the run; "" as long as nothing was resolved, and of one
+// that is not remembered.
+func (r *Run) Name() string {
 	r.beginning.Lock()
 	defer r.beginning.Unlock()
 	if r.notes == nil {
 		return ""
 	}
-	_ = r.notes.flush(context.WithoutCancel(ctx)) // it has told
 	return r.notes.run.Name()
 }
 
-// Resolve makes the result of a node: its inputs first, in parallel. Others find it in
-// the store a moment later, and who asks for [Run.Name] at once.
+// Resolve makes the result of a node: its inputs first, in parallel. What it gives
+// a digest of can be looked up by others, and is a source at once.
 func (r *Run) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
+	res, err := r.resolve(ctx, n, s)
+	if r.notes != nil {
+		_ = r.notes.flush(context.WithoutCancel(ctx)) // it has told
+	}
+	return res, err
+}
+
+func (r *Run) resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
 	if err := n.Check(); err != nil {
 		return engine.Result{}, err
 	}

@@ -21,7 +21,7 @@ import (
 // are remembered, this is one: see [Engine.Begin] for several that are one.
 func (e *Engine) Resolve(ctx context.Context, n *graph.Node, s engine.Sink) (engine.Result, error) {
 	r := e.Begin(e.options.Asked)
-	res, err := r.Resolve(ctx, n, s)
+	res, err := r.resolve(ctx, n, s)
 	return res, errors.Join(err, r.End(ctx, err))
 }
 

@@ -116,7 +116,7 @@ func TestOneRunNumbersTheStepsOfAllItsResolutions(t *testing.T) {
 	for _, n := range []*graph.Node{one, behind} {
 		_, _ = r.Resolve(t.Context(), n, nil)
 	}
-	if f, _ := found(t, e, r.Name(t.Context())); f.Run.State != store.Running || len(f.Steps) != 4 {
+	if f, _ := found(t, e, "last"); f.Run.State != store.Running || len(f.Steps) != 4 {
 		t.Errorf("while it goes on: %s with %d steps", f.Run.State, len(f.Steps))
 	}
 	if err := r.End(t.Context(), errors.New("it failed")); err != nil {
@@ -133,6 +133,27 @@ func TestOneRunNumbersTheStepsOfAllItsResolutions(t *testing.T) {
 	}
 	if st, err := f.Made(); err != nil || st.Number() != 3 {
 		t.Errorf("the run's tree is that of %+v, %v", st, err)
+	}
+}
+
+// What a resolution gave a digest of is a source at once, here and for others.
+func TestADigestThatWasGivenIsASourceAtOnce(t *testing.T) {
+	e := open(t, embedded.Options{Record: true})
+	r := e.Begin("a script")
+	made, err := r.Resolve(t.Context(), graph.New(graph.NewFile{Path: "/a"}, "new", graph.New(graph.Scratch{}, "scratch")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := graph.New(graph.From{Source: made.Tree.Digest().String()}, "from")
+	for name, on := range map[string]interface {
+		Resolve(context.Context, *graph.Node, engine.Sink) (engine.Result, error)
+	}{"the run": r, "another one": e.Begin("others")} {
+		if got, err := on.Resolve(t.Context(), again, nil); err != nil || got.Tree.Digest() != made.Tree.Digest() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := r.End(t.Context(), nil); err != nil {
+		t.Error(err)
 	}
 }
 

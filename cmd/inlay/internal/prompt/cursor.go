@@ -15,8 +15,12 @@ import (
 type answering struct {
 	in, out *os.File
 	until   time.Time // when the answer is late; zero if none is waited for
+	tail    []byte    // the last bytes that were read, which may be a part of it
 	silent  bool      // it was late
 }
+
+// longest is up to how many bytes an answer has.
+const longest = 32
 
 // inTime is how long an answer may take, also from far away.
 const inTime = time.Second
@@ -42,13 +46,18 @@ func (a *answering) Write(b []byte) (int, error) {
 // Read reads what was typed, and the answer.
 func (a *answering) Read(b []byte) (int, error) {
 	if !a.until.IsZero() && !a.readable(time.Until(a.until)) {
-		a.until, a.silent = time.Time{}, true
+		a.until, a.silent, a.tail = time.Time{}, true, nil
 		return copy(b, atTheStart), nil
 	}
 	n, err := a.in.Read(b)
-	if answer.Match(b[:n]) {
-		a.until = time.Time{}
+	if a.until.IsZero() {
+		return n, err
 	}
+	a.tail = append(a.tail, b[:n]...)
+	if answer.Match(a.tail) {
+		a.until, a.tail = time.Time{}, nil
+	}
+	a.tail = a.tail[max(0, len(a.tail)-longest):]
 	return n, err
 }
 
@@ -57,7 +66,7 @@ func (a *answering) readable(wait time.Duration) bool {
 	for end := time.Now().Add(wait); ; {
 		left := max(0, time.Until(end))
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(a.in.Fd()), Events: unix.POLLIN}}, int(left.Milliseconds()))
-		if err == unix.EINTR && left > 0 {
+		if err == unix.EINTR {
 			continue
 		}
 		return n != 0 || err != nil // an error is for the read to tell

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/pipeline"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -48,23 +49,34 @@ func isWord(name string) bool {
 // it has some. What follows -- or, where that can follow, something else is no flag.
 func (c Command) unknownFlag(args []string) error {
 	var flags []string
-	for _, f := range strings.FieldsFunc(c.Args, func(r rune) bool { return strings.ContainsRune("[] ", r) }) {
+	takes := map[string]bool{} // a value
+	usage := strings.FieldsFunc(c.Args, func(r rune) bool { return strings.ContainsRune("[] ", r) })
+	for i, f := range usage {
 		if strings.HasPrefix(f, "-") {
 			flags = append(flags, f)
+			takes[f] = i+1 < len(usage) && len(f) > len("--") && strings.ToUpper(usage[i+1]) == usage[i+1] && usage[i+1][0] != '-'
 		}
 	}
 	if len(flags) == 0 {
 		return nil
 	}
 	runs := slices.Contains(flags, "--")
-	for i, arg := range args {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
 		isFlag := strings.HasPrefix(arg, "-") && arg != "-"
 		switch {
-		case arg == "--", runs && !isFlag && !(i == 0 && IsValue(arg)):
+		case arg == "--", runs && !isFlag && !(i == 0 && (IsValue(arg) || isStep(arg))):
 			return nil
 		case isFlag && !slices.Contains(flags, arg):
 			return fmt.Errorf("%s has no flag %s; usage: %s", c.Name, show.Quote(arg), c.Usage())
+		case takes[arg]:
+			i++
 		}
 	}
 	return nil
+}
+
+func isStep(arg string) bool {
+	p, err := engine.ParsePlace(arg)
+	return err == nil && p.Scheme == engine.SchemeStep
 }

@@ -12,9 +12,9 @@ import (
 func hinting(t *testing.T) func(line string) string {
 	nothing := func(context.Context, *Prompt, []string) error { return nil }
 	p := &Prompt{Config: Config{Commands: []Command{
-		{Name: "ls", Args: "[-l] [vN] [PATH]", Run: nothing},
+		{Name: "ls", Args: "[-l] [vN|STEP] [PATH]", Run: nothing},
 		{Name: "log", Args: "[RUN|STEP]", Run: nothing},
-		{Name: "shell", Args: "[vN] [--keep NAME [--replace]] [-- CMD...]", Run: nothing},
+		{Name: "shell", Args: "[vN|STEP] [--keep NAME [--replace]] [-- CMD...]", Run: nothing},
 	}}}
 	p.values = pipeline.NewSession(pipeline.Environment{}, nil)
 	return func(line string) string {
@@ -55,14 +55,16 @@ func TestAValueAloneIsToldHowToGoOnFromIt(t *testing.T) {
 func TestAFlagThatACommandDoesNotHaveIsToldWithItsUsage(t *testing.T) {
 	run := hinting(t)
 	for line, want := range map[string]string{
-		"ls -la":              "ls has no flag -la; usage: ls [-l] [vN] [PATH]",
-		"ls v1 -a":            "ls has no flag -a; usage: ls [-l] [vN] [PATH]",
-		"ls -l /f":            "",
-		"log -f":              "", // which says itself what has flags
-		"shell v1 --keep x":   "",
-		"shell -- sh -c x":    "",
-		"shell sh -c x":       "",
-		"shell v1 --kept x -": "shell has no flag --kept; usage: shell [vN] [--keep NAME [--replace]] [-- CMD...]",
+		"ls -la":                  "ls has no flag -la; usage: ls [-l] [vN|STEP] [PATH]",
+		"ls v1 -a":                "ls has no flag -a; usage: ls [-l] [vN|STEP] [PATH]",
+		"ls -l /f":                "",
+		"log -f":                  "", // which says itself what has flags
+		"shell v1 --keep x":       "",
+		"shell -- sh -c x":        "",
+		"shell sh -c x":           "",
+		"shell --keep x --relace": "shell has no flag --relace; usage: shell [vN|STEP] [--keep NAME [--replace]] [-- CMD...]",
+		"shell last@2 --kept x":   "shell has no flag --kept; usage: shell [vN|STEP] [--keep NAME [--replace]] [-- CMD...]",
+		"shell v1 --kept x -":     "shell has no flag --kept; usage: shell [vN|STEP] [--keep NAME [--replace]] [-- CMD...]",
 	} {
 		if got := run(line); got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
