@@ -145,6 +145,83 @@ func TestWhatComesOutOfACacheIsOfOneRunWithWhatIsMadeBesideIt(t *testing.T) {
 	}
 }
 
+// A daemon where a process has run itself does not take from a cache what followed from
+// another run of it.
+func TestWhatFollowsFromAProcessIsOfItsRun(t *testing.T) {
+	daemontest.Skip(t)
+	node := script(enginetest.Busybox(t), "cat /proc/sys/kernel/random/uuid | tee /bin/made") // no time of the root tells
+	behind := map[string]*graph.Node{
+		"a process":               script(node, "cat /bin/made"),
+		"a process behind a file": script(graph.New(graph.NewFile{Path: "/bin/new", Content: []byte("new")}, "new", node), "cat /bin/made"),
+		"a process behind less":   script(graph.New(graph.Remove{Paths: []string{"/bin/busybox.none", "/etc"}}, "remove", node), "cat /bin/made"),
+		"a process that it is mounted for": graph.New(graph.Exec{
+			Args: []string{"/bin/sh", "-c", "cat /mnt/bin/made"}, Network: graph.NetworkNone,
+			Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Input: 1}},
+		}, "mounted", enginetest.Busybox(t), node),
+		"a process that a file of it is mounted for": graph.New(graph.Exec{
+			Args: []string{"/bin/sh", "-c", "cat /mnt"}, Network: graph.NetworkNone,
+			Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Path: "/bin/made", Input: 1}},
+		}, "mounted", enginetest.Busybox(t), node),
+	}
+	dir := t.TempDir()
+	said := func(e *embedded.Engine, n *graph.Node) string {
+		t.Helper()
+		r, err := e.Resolve(t.Context(), n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := e.OpenContent(t.Context(), r.Exec.Stdout.Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	at := func() buildkit.Options {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		return buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}}
+	}
+	first := at()
+	first.CacheTo = []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}
+	ci := open(t, embedded.Options{}, first)
+	there := said(ci, node)
+	for what, n := range behind {
+		if got := said(ci, n); got != there {
+			t.Errorf("%s sees %q, want %q", what, got, there)
+		}
+	}
+	if _, err := ci.ExportCache(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	own, fresh := at(), at()
+	here := said(open(t, embedded.Options{}, own), node)
+	for _, o := range []*buildkit.Options{&own, &fresh} {
+		o.CacheFrom = []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}
+	}
+	for _, c := range []struct {
+		o    buildkit.Options
+		want string
+	}{{own, here}, {fresh, there}} {
+		e := open(t, embedded.Options{}, c.o)
+		if got := said(e, node); got != c.want {
+			t.Errorf("the process says %q, want %q", got, c.want)
+		}
+		for what, n := range behind {
+			if got := said(e, n); got != c.want {
+				t.Errorf("%s sees %q, want %q", what, got, c.want)
+			}
+		}
+	}
+}
+
 // ofOneRun gives what a process said, which must be what it left in /made.
 func ofOneRun(t *testing.T, node *graph.Node, o buildkit.Options) string {
 	t.Helper()
