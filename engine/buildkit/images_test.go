@@ -328,6 +328,10 @@ func TestWhatIsNoCacheOfADaemonIsRefused(t *testing.T) {
 			t.Errorf("%s: an engine is opened with it", text)
 		}
 	}
+	one := engine.Cache{Type: "local", Attrs: map[string]string{"src": "/one"}}
+	if _, err := buildkit.New(buildkit.Options{Addresses: []daemon.Address{{URL: "unix:///none"}}, CacheFrom: []engine.Cache{one, one}}, nil); err == nil || !strings.Contains(err.Error(), "name one") {
+		t.Errorf("of two caches: %v", err)
+	}
 	for text, want := range map[string]string{
 		"type=tape": "tape", "type=registry": "ref", "type=local,src=x": "dest", "type=registry,ref=x,mode=some": "mode",
 	} {
