@@ -14,7 +14,7 @@ import (
 // cacheFlags adds --cache-from and --cache-to, as buildx has them.
 func (a *app) cacheFlags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&a.cacheFrom, "cache-from", nil,
-		"take results from a cache: type=registry,ref=REF,trust=true or type=local,src=DIR,trust=true; a BuildKit daemon knows more types, and trusts its caches; may be repeated")
+		"take results from a cache: type=registry,ref=REF,trust=true or type=local,src=DIR,trust=true; may be repeated; a BuildKit daemon knows more types, trusts its cache, and reads one alone")
 	c.Flags().StringArrayVar(&a.cacheTo, "cache-to", nil,
 		"write results to a cache: type=registry,ref=REF or type=local,dest=DIR; a BuildKit daemon knows more types, such as inline; may be repeated")
 	for _, name := range []string{"cache-from", "cache-to"} {
