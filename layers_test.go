@@ -83,7 +83,7 @@ var law = []rule{
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
 	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},
 	{"cmd/inlay/internal/progress", "tree compose engine cmd/inlay/internal/show", "how events look to people; some hold what compose says of trees"},
-	{"cmd/inlay/internal/prompt", "tree compose engine/embedded pipeline cmd/inlay/internal/show", "a conversation on a terminal, which is guarded as that of a session; what looks at values it is given"},
+	{"cmd/inlay/internal/prompt", "tree compose engine engine/embedded pipeline cmd/inlay/internal/show", "a conversation on a terminal, which is guarded as that of a session; what looks at values it is given"},
 	{"cmd/inlay/internal/chart", "", "draws boxes and arrows; what they stand for is not its business"},
 	{"cmd/inlay", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs engine/buildkit engine/embedded . pipeline " +
 		"internal/steplog internal/store cmd/inlay/internal/show cmd/inlay/internal/progress cmd/inlay/internal/chart cmd/inlay/internal/prompt",

@@ -118,6 +118,9 @@ func TestWhatComesOutOfACacheIsOfOneRunWithWhatIsMadeBesideIt(t *testing.T) {
 				t.Cleanup(d.Close)
 				o.Addresses = []daemon.Address{{URL: d.Address}}
 				for _, who := range []string{"one client", "another client"} {
+					if i == 0 && who == "another client" {
+						break // all is there
+					}
 					t.Run(fmt.Sprint("daemon ", i, " for ", who), func(t *testing.T) {
 						said := ofOneRun(t, node, o)
 						made[said] = true
@@ -381,12 +384,15 @@ func TestNoTreeHasTheNameOfARun(t *testing.T) {
 			last := script(script(as, "echo > /y/more"), "cp -a /x /z")
 			image := registry(t) + "/image:1"
 			for i, n := range []*graph.Node{as, last, graph.New(graph.From{Source: image}, "from")} {
+				if i == 2 && name != "merge" {
+					break // one image says it
+				}
 				e := e
 				if i == 2 {
 					e = openHere(t, embedded.Options{})
 				}
 				r, err := e.Resolve(t.Context(), n, nil)
-				if err == nil && n == last {
+				if err == nil && n == last && name == "merge" {
 					_, err = e.Export(t.Context(), r, engine.Place{Scheme: engine.SchemeName, Path: image}, engine.ExportOptions{})
 				}
 				if err == nil {
