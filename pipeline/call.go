@@ -301,7 +301,8 @@ func (c *call) directory(i int, o inlay.HostOptions) (d inlay.Directory, host bo
 }
 
 // src gives an argument that is a SRC, as a place. A step of the last run gets its exact
-// name, where the environment knows it, also in what is written of the word.
+// name, where the environment knows it, also in what is written of the word: of a script
+// a word is carried out once.
 func (c *call) src(i int) string {
 	a := c.args[i]
 	if isHost(a.text) {

@@ -58,9 +58,8 @@ func (e *CallError) Error() string {
 	if !e.named {
 		text = e.Word + ": " + text
 	}
-	var call *graph.CallError
-	if exec, ok := asExec(e.Err); ok && errors.As(e.Err, &call) { // the call has the arguments already
-		text = call.Call + ": " + exec.Outcome()
+	if _, ok := asExec(e.Err); ok && errors.As(e.Err, new(*graph.CallError)) { // which names the word
+		text = engine.ErrorText(e.Err)
 	}
 	if e.Name != "" {
 		text = fmt.Sprintf("%s:%s: %s", e.Name, e.Pos, text)

@@ -24,7 +24,7 @@ func (a *app) diffCommand() *cobra.Command {
 			"that was changed, D for one that was removed, with all below it. What was changed, and\n" +
 			"by how many bytes, is told by --stat: an inode counts once. -p shows the lines of files\n" +
 			"that differ, as a unified diff. One SRC alone must be a step of a run: then it is what\n" +
-			"that step changed. The exit code does not tell whether they differ.\n" + quoted + sources,
+			"that step changed. The exit code does not tell whether they differ.\n" + aboutNames + sources,
 		Example: `  inlay diff debian:12 oci:out
   inlay diff -p last@2 last@failed
   inlay diff --stat last@failed

@@ -18,7 +18,7 @@ func (a *app) findCommand() *cobra.Command {
 		Short: "find entries by name and kind",
 		Long: "Write the paths of the directory at PATH and of all below it, or those that match a\n" +
 			"PATTERN, in which ** stands for any number of names. -name, -type and -print0 may be\n" +
-			"written as find(1) has them.\n" + quoted + sources,
+			"written as find(1) has them.\n" + aboutNames + sources,
 		Example: `  inlay find debian:12 /usr/lib -name '*.so.6'
   inlay find debian:12 '/usr/**/tmate'
   inlay find -type l debian:12 /bin/

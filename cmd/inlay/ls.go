@@ -14,7 +14,7 @@ func (a *app) lsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ls [-l] [-R] [-d] SRC [PATH]",
 		Short: "list a directory",
-		Long:  "List the names in the directory at PATH, one on each line, in bytewise order,\nthose that start with a dot among them.\n" + quoted + sources,
+		Long:  "List the names in the directory at PATH, one on each line, in bytewise order,\nthose that start with a dot among them.\n" + aboutNames + sources,
 		Example: `  inlay ls debian:12 /etc
   inlay ls -l oci:out /usr/bin
   inlay ls -ld debian:12 /bin

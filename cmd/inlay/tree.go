@@ -16,7 +16,7 @@ func (a *app) treeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tree [--depth N] SRC [PATH]",
 		Short: "show a directory with all below it",
-		Long:  "Show the directory at PATH with all below it. Directories whose entries are left out\nby --depth tell how many they hold.\n" + quoted + sources,
+		Long:  "Show the directory at PATH with all below it. Directories whose entries are left out\nby --depth tell how many they hold.\n" + aboutNames + sources,
 		Example: `  inlay tree --depth 1 debian:12
   inlay tree oci:out /opt`,
 		Args:              sourced(1, 1, 2),

@@ -10,8 +10,8 @@ import (
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
 )
 
-// quoted is what help says of names.
-const quoted = `
+// aboutNames is what help says of names.
+const aboutNames = `
 A name that holds control characters, such as a line end, is quoted as a shell reads
 it back; --json has it as it is.
 

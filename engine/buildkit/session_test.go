@@ -146,7 +146,16 @@ func contentAt(t *testing.T, e *embedded.Engine, in tree.Tree, p string) string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := e.OpenContent(t.Context(), entry.(tree.File).Content)
+	return textOf(t, e, entry.(tree.File))
+}
+
+// textOf gives what a file holds.
+func textOf(t *testing.T, e *embedded.Engine, f tree.File) string {
+	t.Helper()
+	if f.Size == 0 {
+		return ""
+	}
+	r, err := e.OpenContent(t.Context(), f.Content)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package buildkit_test
 
 import (
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,7 +33,7 @@ func TestWhatIsMadeOfATreeIsOfThatTreeWhenItIsMadeAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return contents(t, e, r.Tree, "/made")
+			return contentAt(t, e, r.Tree, "/made")
 		},
 		"inlay: copy": func(t *testing.T, e *embedded.Engine) string {
 			copied := graph.New(graph.Copy{To: "/x", From: []string{"/made"}}, "copy", enginetest.Busybox(t), node)
@@ -181,16 +180,7 @@ func TestWhatFollowsFromAProcessIsOfItsRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := e.OpenContent(t.Context(), r.Exec.Stdout.Content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		b, err := io.ReadAll(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
+		return textOf(t, e, r.Exec.Stdout)
 	}
 	at := func() buildkit.Options {
 		d, err := daemontest.Start()
@@ -241,19 +231,11 @@ func ofOneRun(t *testing.T, node *graph.Node, o buildkit.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := e.OpenContent(t.Context(), r.Exec.Stdout.Content)
-	if err != nil {
-		t.Fatal(err)
+	said := textOf(t, e, r.Exec.Stdout)
+	if left := contentAt(t, e, r.Tree, "/made"); left != said {
+		t.Errorf("it said %q and left %q", said, left)
 	}
-	defer said.Close()
-	b, err := io.ReadAll(said)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if left := contents(t, e, r.Tree, "/made"); left != string(b) {
-		t.Errorf("it said %q and left %q", b, left)
-	}
-	return string(b)
+	return said
 }
 
 // Directories that differ in times alone are one to a daemon, wherever they are.
@@ -320,26 +302,7 @@ func left(t *testing.T, e *embedded.Engine, n *graph.Node, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return contents(t, e, r.Tree, path)
-}
-
-// contents gives what a file of a tree holds.
-func contents(t *testing.T, e *embedded.Engine, in tree.Tree, path string) string {
-	t.Helper()
-	entry, err := in.Lookup(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := e.OpenContent(t.Context(), entry.(tree.File).Content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return contentAt(t, e, r.Tree, path)
 }
 
 // forgetAllBut has a daemon drop all that it holds but what a command made.

@@ -245,7 +245,7 @@ func (x *exec) run(ctx context.Context, key digest.Digest) (res engine.Result, e
 	}
 	defer sv.ingest.Abort()
 
-	x.note.soonLogs()
+	x.note.prepareLog()
 	m := &mounts{exec: x, roots: roots}
 	defer func() { err = errors.Join(err, m.close()) }()
 	root, err := e.mount(ctx, roots, x.in[0].Tree, e.near(x.in[0])...)

@@ -70,8 +70,8 @@ func (n *note) elsewhere(t **tree.Tree) {
 	*t = nil
 }
 
-// soonLogs has the place for a log made while the step prepares its process.
-func (n *note) soonLogs() {
+// prepareLog has the place for a log made while the step prepares its process.
+func (n *note) prepareLog() {
 	if n != nil {
 		go func() { _ = n.notes.run.Prepare() }() // the log says what is wrong
 	}
