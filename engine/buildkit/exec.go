@@ -129,7 +129,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		Mounts: roots,
 		Args:   x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
-	spec.Root, spec.Times = &rootAttr, at.times
+	spec.Root, spec.Made, spec.Times = &rootAttr, at.ways(), at.times
 	inputs := map[string][]byte{"trees": trees(x)}
 	p.inputs = inputs
 	if len(x.Stdin) > 0 {
@@ -281,7 +281,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		return engine.RemoteExit{}, err
 	}
 	var exit engine.RemoteExit
-	var root tree.Attr
+	var e shim.Exit
 	defer func() { ran.Attempt = string(attempt) }()
 	attempts := 0
 	var on *daemon.Daemon
@@ -302,10 +302,10 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 			return err
 		}
 		on = d
-		exit, root, ended, err = p.exit(ctx, ref, w, live)
+		exit, e, ended, err = p.exit(ctx, ref, w, live)
 		w.stop() // should it run again, nobody is to hear that
 		if err == nil && exit.Exit.NotStarted == "" {
-			name, err = p.sameRun(ctx, d, h, ref, ended)
+			name, err = p.sameRun(ctx, d, h, ref, e)
 		}
 		if errors.As(err, new(*otherRunError)) && !exit.Cached {
 			p.x.Restarted(d.Address().String())
@@ -321,10 +321,10 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		}
 	}
 	if err == nil {
-		h.setAttr(root)
+		h.setAttr(e.Root)
 		h.identify(on, ended) // tidy looks into it, and may give another
 		h.ranAs(name)
-		h, err = p.points.tidy(ctx, h)
+		h, err = p.points.tidy(ctx, h, e.Made)
 	}
 	if err == nil {
 		h.identify(on, ended)
@@ -343,12 +343,8 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 // it is not, the error is an otherRunError. What comes out of a cache has lost the name of
 // its run, and is that of what it said if that comes out of a cache, too. It gives the
 // name of the run.
-func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, ended []byte) (run string, err error) {
+func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, e shim.Exit) (run string, err error) {
 	ref, err := left.solved(ctx, d)
-	if err != nil {
-		return "", err
-	}
-	e, err := shim.DecodeExit(ended)
 	if err != nil {
 		return "", err
 	}
@@ -383,14 +379,12 @@ func runOf(ctx context.Context, ref daemon.Ref) (string, error) {
 }
 
 // exit reads how the process ended; text is what says so.
-func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, root tree.Attr, text []byte, err error) {
-	text, err = ref.ReadFile(ctx, shim.ExitFile)
-	if err != nil {
-		return exit, root, text, err
+func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live) (exit engine.RemoteExit, e shim.Exit, text []byte, err error) {
+	if text, err = ref.ReadFile(ctx, shim.ExitFile); err != nil {
+		return exit, e, text, err
 	}
-	e, err := shim.DecodeExit(text)
-	if err != nil {
-		return exit, root, text, err
+	if e, err = shim.DecodeExit(text); err != nil {
+		return exit, e, text, err
 	}
 	var began time.Time
 	if n := e.StartedUnixNano; n != 0 {
@@ -399,10 +393,10 @@ func (p *process) exit(ctx context.Context, ref daemon.Ref, w *watch, live *live
 	exit.Cached = w.wasCached(ctx, began)
 	exit.Exit = processExit(e)
 	exit.Stdout, exit.Stderr = ref.Open(ctx, shim.StdoutFile), ref.Open(ctx, shim.StderrFile)
-	if exit.Cached {
-		return exit, e.Root, text, nil
+	if !exit.Cached {
+		err = live.rest(ctx, ref, e)
 	}
-	return exit, e.Root, text, live.rest(ctx, ref, e)
+	return exit, e, text, err
 }
 
 // vertex gives the name that the daemon's progress has for what makes a state.

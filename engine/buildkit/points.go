@@ -12,13 +12,14 @@ import (
 	"github.com/moby/buildkit/client/llb"
 
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/shim"
 	"github.com/inlaybuild/inlay/tree"
 )
 
 // points is what is made in a tree so that something can be mounted there. The
-// daemon takes the last name of each away again, if that is empty, but not what
-// leads there, nor what runc itself mounts at; and the directories that all of it
-// is in are changed by that.
+// daemon takes what is empty away again: a new one the directories that lead there, too,
+// an old one only the last name, and none what runc itself mounts at. The directories
+// that all of it is in are changed by that.
 type points struct {
 	times map[string]tree.Time // of directories that are there, in which points are made
 	made  []string             // names that are not there, parents before what is in them
@@ -124,25 +125,36 @@ func look(ctx context.Context, t tree.Tree, p string) (tree.Entry, error) {
 	return e, err
 }
 
-// tidy takes away of what a process left what was made for its mounts and is as it
-// was made.
-func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
+// ways gives the directories that are made on the way to mount points, those above
+// first.
+func (p *points) ways() []string {
+	return slices.DeleteFunc(slices.Clone(p.made), p.covered)
+}
+
+// tidy makes of what a process left what it is where nothing has to be made for mounts:
+// what is as it was made is taken away, and what the process has changed is there, even
+// if the daemon took it away. It is told what became of the directories on the way.
+func (p *points) tidy(ctx context.Context, h *held, made []shim.Made) (*held, error) {
 	a := h.rootAttr()
 	t := h.view()
-	gone, err := p.left(ctx, t)
+	gone, err := p.left(ctx, t, made)
 	if err != nil {
 		return nil, err
 	}
-	if len(gone) == 0 {
-		return h, nil
-	}
-	s := base{state: h.state, held: h}.ofOneRun(gone)
 	parents := tree.NewDraft(tree.Empty())
 	for _, at := range gone {
-		if err := keepParents(ctx, t, path.Dir(at), parents); err != nil {
+		if _, err := keepParents(ctx, t, path.Dir(at), parents); err != nil {
 			return nil, err
 		}
 	}
+	added, err := addLost(ctx, t, made, parents)
+	if err != nil {
+		return nil, err
+	}
+	if len(gone) == 0 && !added {
+		return h, nil
+	}
+	s := base{state: h.state, held: h}.ofOneRun(gone)
 	up, err := parents.Tree(ctx)
 	if err != nil {
 		return nil, err
@@ -157,9 +169,54 @@ func (p *points) tidy(ctx context.Context, h *held) (*held, error) {
 	return h.remote.hold(ctx, s, a)
 }
 
+// addLost adds directories on the way to mount points that a process has changed, with
+// those above them, where the daemon took them away for being empty.
+func addLost(ctx context.Context, t tree.Tree, made []shim.Made, over *tree.Draft) (added bool, err error) {
+	attrs := map[string]tree.Attr{}
+	for _, m := range made {
+		attrs[m.Path] = m.Attr
+	}
+	for _, m := range made {
+		if e, err := look(ctx, t, m.Path); err != nil || e != nil || !m.Changed {
+			if err != nil && !errors.Is(err, syscall.ENOTDIR) {
+				return false, err
+			}
+			continue
+		}
+		added = true
+		var lost []string
+		above := m.Path
+		for ; ; above = path.Dir(above) {
+			e, err := look(ctx, t, above)
+			if err != nil {
+				return false, err
+			}
+			if e != nil {
+				break
+			}
+			lost = append(lost, above)
+		}
+		d, err := keepParents(ctx, t, above, over)
+		for _, at := range slices.Backward(lost) {
+			if err != nil {
+				return false, err
+			}
+			d, err = enter(ctx, d, path.Base(at), attrs[at])
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return added, nil
+}
+
 // left gives the mount points that are still there as they were made, but for those
 // in others.
-func (p *points) left(ctx context.Context, t tree.Tree) ([]string, error) {
+func (p *points) left(ctx context.Context, t tree.Tree, made []shim.Made) ([]string, error) {
+	same := map[string]bool{} // of directories on the way
+	for _, m := range made {
+		same[m.Path] = !m.Changed
+	}
 	gone := map[string]bool{}
 	for _, at := range slices.Backward(p.made) { // from below
 		e, err := look(ctx, t, at)
@@ -169,14 +226,15 @@ func (p *points) left(ctx context.Context, t tree.Tree) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e == nil || e.Attr().UID != 0 || e.Attr().GID != 0 {
-			continue
+		asMade := same[at]
+		if e != nil && p.covered(at) {
+			asMade = e.Attr().UID == 0 && e.Attr().GID == 0
 		}
 		switch e := e.(type) {
 		case tree.File:
-			gone[at] = e.Size == 0
+			gone[at] = asMade && e.Size == 0
 		case tree.Tree:
-			only := e.Attr().Mode == 0o755
+			only := asMade && (same[at] || e.Attr().Mode == 0o755)
 			for c, err := range e.All(ctx) {
 				if err != nil {
 					return nil, err
@@ -195,26 +253,31 @@ func (p *points) left(ctx context.Context, t tree.Tree) ([]string, error) {
 	return out, nil
 }
 
-// keepParents adds the directories that lead to a path with their attributes.
-func keepParents(ctx context.Context, t tree.Tree, p string, d *tree.Draft) error {
+// keepParents adds the directories that lead to a path, and the one that is there, with
+// their attributes. It gives the last.
+func keepParents(ctx context.Context, t tree.Tree, p string, d *tree.Draft) (*tree.Draft, error) {
 	at := "/"
 	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
 		if name == "" {
-			return nil
+			return d, nil
 		}
 		at = path.Join(at, name)
 		e, err := t.Lookup(ctx, at)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		sub, ok, err := d.Dir(ctx, name)
-		if err != nil {
-			return err
+		if d, err = enter(ctx, d, name, e.Attr()); err != nil {
+			return nil, err
 		}
-		if !ok {
-			sub = d.MakeDir(name, e.Attr())
-		}
-		d = sub
 	}
-	return nil
+	return d, nil
+}
+
+// enter gives a directory of another one, made with attributes if it is not there.
+func enter(ctx context.Context, d *tree.Draft, name string, a tree.Attr) (*tree.Draft, error) {
+	sub, ok, err := d.Dir(ctx, name)
+	if err == nil && !ok {
+		sub = d.MakeDir(name, a)
+	}
+	return sub, err
 }

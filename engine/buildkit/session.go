@@ -110,7 +110,7 @@ func (r *Remote) placesOf(ctx context.Context, x engine.RemoteSession, at *point
 	}
 	spec := shim.Spec{
 		Args: x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups},
-		Root: &attr, Times: at.times, Mounts: map[string]tree.Attr{},
+		Root: &attr, Made: at.ways(), Times: at.times, Mounts: map[string]tree.Attr{},
 	}
 	var mounts []mountPlace
 	for _, m := range x.Mounts {

@@ -60,7 +60,7 @@ func part(n *graph.Node, at string) *graph.Node {
 func RunExec(t *testing.T, open Open) {
 	e := open(t)
 	root := Busybox(t)
-	for _, l := range execLaws(root) {
+	for _, l := range append(execLaws(root), mountPointLaws(root)...) {
 		t.Run(l.name, func(t *testing.T) { l.hold(t, e) })
 	}
 	t.Run("what processes say", func(t *testing.T) { outputs(t, e, root) })

@@ -32,7 +32,7 @@ package shim
 
 // Version is that of the files that are exchanged. Files of another version are
 // refused.
-const Version = 1
+const Version = 2
 
 // Program is the name of the program.
 const Program = "inlay-shim"

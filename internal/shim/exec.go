@@ -51,6 +51,10 @@ func Exec(spec, out string) error {
 	if err := s.setAttrs(); err != nil {
 		return err
 	}
+	made, err := s.made()
+	if err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // who shows our output may stop to
@@ -66,7 +70,10 @@ func Exec(spec, out string) error {
 		return err
 	}
 	exit.StdoutSize, exit.StderrSize = x.stdout.size, x.stderr.size
-	if exit.Root, err = rootAttr(); err != nil {
+	if exit.Root, err = attrOf("/"); err != nil {
+		return err
+	}
+	if exit.Made, err = made.left(s.Made); err != nil {
 		return err
 	}
 	exit.Run = rand.Text()
@@ -133,9 +140,9 @@ func (s Spec) environment() (env []string, secrets [][]byte, err error) {
 	return env, secrets, nil
 }
 
-// rootAttr gives the attributes of the root.
-func rootAttr() (tree.Attr, error) {
-	t, _, err := capture.Directory(context.Background(), "/", hashing{}, capture.Options{Exclude: []string{"*"}})
+// attrOf gives the attributes of a directory.
+func attrOf(dir string) (tree.Attr, error) {
+	t, _, err := capture.Directory(context.Background(), dir, hashing{}, capture.Options{Exclude: []string{"*"}})
 	return t.Attr(), err
 }
 
@@ -149,6 +156,12 @@ func (s Spec) setAttrs() error {
 	if s.Root != nil {
 		if err := newAttrs().setDir(d.root, ".", *s.Root); err != nil {
 			return changeError("set attributes", "/", err)
+		}
+		if err := s.inherit(d); err != nil {
+			return err
+		}
+		if err := setTime(d.root, ".", s.Root.ModTime); err != nil {
+			return changeError("set the time", "/", err)
 		}
 	}
 	for p, a := range s.Mounts {

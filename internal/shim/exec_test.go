@@ -232,7 +232,7 @@ func TestTheProcessCannotFakeItsEnd(t *testing.T) {
 	c.write("host", "mine")
 	c.env = []string{"TOKEN=hushhush"}
 	for name, script := range map[string]string{
-		"files":       `cd /.inlay/out; for f in stdout stderr exit.json; do echo '{"Version":1,"Code":0}' > $f; chmod 444 $f; done`,
+		"files":       `cd /.inlay/out; for f in stdout stderr exit.json; do echo '{"Version":2,"Code":0}' > $f; chmod 444 $f; done`,
 		"links":       `cd /.inlay/out; for f in stdout stderr exit.json; do ln -s /host $f; done`,
 		"directories": `cd /.inlay/out; for f in stdout stderr exit.json; do mkdir -p $f/a/b; echo x > $f/a/b/c; ln -s / $f/a/l; chmod 0 $f/a $f; done`,
 		"others":      `cd /.inlay/out; touch a b .c; chmod 0 .; ln /host hard`,
@@ -361,9 +361,9 @@ func TestWhatCannotBeDoneIsSaidInALine(t *testing.T) {
 	good, err := sh("true").Encode()
 	must(t, err)
 	for name, test := range map[string]struct{ spec, want string }{
-		"other version": {strings.Replace(string(good), `"Version":1`, `"Version":7`, 1), "of version 7 and inlay-shim of version 1"},
+		"other version": {strings.Replace(string(good), `"Version":2`, `"Version":7`, 1), "of version 7 and inlay-shim of version 2"},
 		"no JSON":       {"x", "malformed"},
-		"nothing":       {`{"Version":1}`, "nothing to run"},
+		"nothing":       {`{"Version":2}`, "nothing to run"},
 		"no input":      {strings.Replace(string(good), `{`, `{"Stdin":"L25vd2hlcmU=",`, 1), "standard input: open /nowhere"},
 	} {
 		c.raw = []byte(test.spec)
@@ -377,28 +377,90 @@ func TestWhatCannotBeDoneIsSaidInALine(t *testing.T) {
 	}
 }
 
+// What a daemon makes on the way to mount points it makes before the root has its
+// attributes. It is as what is made afterwards.
+func TestWhatWasMadeBeforeTheRootHadItsAttributesInheritsThem(t *testing.T) {
+	// user::rwx,group::r-x,other::---,user:5:rwx,mask::rwx
+	acl := "\x02\x00\x00\x00\x01\x00\x07\x00\xff\xff\xff\xff\x02\x00\x07\x00\x05\x00\x00\x00\x04\x00\x05\x00\xff\xff\xff\xff\x10\x00\x07\x00\xff\xff\xff\xff\x20\x00\x00\x00\xff\xff\xff\xff"
+	for name, root := range map[string]tree.Attr{
+		"plain":        {Mode: 0o755},
+		"set-group-id": {Mode: 0o2775, GID: 7},
+		"default ACL":  {Mode: 0o755, Xattrs: tree.NewXattrs(map[string]string{"system.posix_acl_default": acl})},
+		"both":         {Mode: 0o2755, GID: 7, Xattrs: tree.NewXattrs(map[string]string{"system.posix_acl_default": acl})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newContainer(t)
+			must(t, os.MkdirAll(filepath.Join(c.root, "a/b/c"), 0o755))
+			must(t, os.MkdirAll(filepath.Join(c.root, "etc/d/e"), 0o755)) // the kernel has seen to them
+			s := sh("stat -c %Y /; chmod 700 /a/b/c")
+			root.ModTime = tree.Time{Sec: 12345}
+			s.Root, s.Made = &root, []string{"/a", "/a/b", "/a/b/c", "/etc/d", "/etc/d/e"}
+			r := c.run(s)
+			if r.exit.Code != 0 || r.stdout != "12345\n" {
+				t.Fatalf("%+v %s", r.exit, r.told)
+			}
+			must(t, os.MkdirAll(filepath.Join(c.root, "x/b"), 0o755))
+			for _, p := range []string{"", "/b"} {
+				want, got := inherited(t, c.root+"/x"+p), inherited(t, c.root+"/a"+p)
+				if got != want {
+					t.Errorf("/a%s: %q, want %q", p, got, want)
+				}
+			}
+			if e, err := os.Stat(filepath.Join(c.root, "etc/d")); err != nil || e.Mode().Perm() != 0o755 || e.Mode()&os.ModeSetgid != 0 {
+				t.Errorf("%v %v", e.Mode(), err)
+			}
+			var changed []string
+			for _, m := range r.exit.Made {
+				if m.Changed {
+					changed = append(changed, m.Path)
+				}
+			}
+			if len(r.exit.Made) != 5 || !slices.Equal(changed, []string{"/a/b/c"}) || r.exit.Made[2].Attr.Mode != 0o700 {
+				t.Errorf("what became of them: %+v", r.exit.Made)
+			}
+		})
+	}
+}
+
+// inherited gives what a directory may have of the one that it was made in.
+func inherited(t *testing.T, p string) string {
+	t.Helper()
+	var st unix.Stat_t
+	must(t, unix.Lstat(p, &st))
+	out := fmt.Sprintf("%o %d:%d", st.Mode, st.Uid, st.Gid)
+	for _, name := range []string{"system.posix_acl_access", "system.posix_acl_default"} {
+		b := make([]byte, 1000)
+		n, err := unix.Lgetxattr(p, name, b)
+		if err != nil && err != unix.ENODATA {
+			t.Fatal(err)
+		}
+		out += fmt.Sprintf(" %x", b[:max(0, n)])
+	}
+	return out
+}
+
 func TestSpecsKeepAnyBytes(t *testing.T) {
 	a := tree.Attr{Mode: 0o1777, UID: 1, GID: 2, ModTime: tree.Time{Sec: -5, Nsec: 9}, Xattrs: tree.NewXattrs(map[string]string{"user.\xff": "\x00"})}
 	want := shim.Spec{
 		Args: []string{"\xff\n", ""}, Env: []string{"A=\xfe"}, Dir: "/\xff", User: shim.User{UID: 1, GID: 2, Groups: []uint32{3}},
-		Stdin: "/\xff", Root: &a, Times: map[string]tree.Time{"/\xff": a.ModTime}, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
+		Stdin: "/\xff", Root: &a, Made: []string{"/\xff", "/\xff/a"}, Times: map[string]tree.Time{"/\xff": a.ModTime}, SecretEnv: []string{"\xff"}, SecretFiles: []string{"/\xff"},
 	}
 	b, err := want.Encode()
 	must(t, err)
 	got, err := shim.DecodeSpec(b)
 	if err != nil || *got.Root != a || !maps.Equal(got.Times, want.Times) || !slices.Equal(got.Args, want.Args) || !slices.Equal(got.Env, want.Env) || got.Dir != want.Dir ||
-		got.Stdin != want.Stdin || !slices.Equal(got.SecretEnv, want.SecretEnv) || !slices.Equal(got.SecretFiles, want.SecretFiles) || !slices.Equal(got.User.Groups, want.User.Groups) {
+		got.Stdin != want.Stdin || !slices.Equal(got.Made, want.Made) || !slices.Equal(got.SecretEnv, want.SecretEnv) || !slices.Equal(got.SecretFiles, want.SecretFiles) || !slices.Equal(got.User.Groups, want.User.Groups) {
 		t.Errorf("%v %+v", err, got)
 	}
-	e := shim.Exit{Code: 127, Start: &shim.Start{Stage: shim.StageProgram, Errno: 2, Path: "\xff", Detail: "\xfe"}, MaxRSS: 5}
+	e := shim.Exit{Code: 127, Start: &shim.Start{Stage: shim.StageProgram, Errno: 2, Path: "\xff", Detail: "\xfe"}, MaxRSS: 5, Made: []shim.Made{{Path: "/\xff", Attr: a, Changed: true}, {Path: "/b"}}}
 	b, err = e.Encode()
 	must(t, err)
-	if got, err := shim.DecodeExit(b); err != nil || *got.Start != *e.Start || got.Code != 127 || got.MaxRSS != 5 {
+	if got, err := shim.DecodeExit(b); err != nil || *got.Start != *e.Start || !slices.Equal(got.Made, e.Made) || got.Code != 127 || got.MaxRSS != 5 {
 		t.Errorf("%v %+v", err, got)
 	}
 	for name, s := range map[string]shim.Spec{
 		"NUL": {Args: []string{"a\x00"}}, "variable": {Args: []string{"a"}, Env: []string{"=x"}}, "directory": {Args: []string{"a"}, Dir: "x"},
-		"secret": {Args: []string{"a"}, SecretEnv: []string{"a=b"}}, "owner": {Args: []string{"a"}, Root: &tree.Attr{UID: 1<<32 - 1}}, "time": {Args: []string{"a"}, Times: map[string]tree.Time{"a": {}}},
+		"secret": {Args: []string{"a"}, SecretEnv: []string{"a=b"}}, "owner": {Args: []string{"a"}, Root: &tree.Attr{UID: 1<<32 - 1}}, "time": {Args: []string{"a"}, Times: map[string]tree.Time{"a": {}}}, "way": {Args: []string{"a"}, Made: []string{"/a/../b"}},
 	} {
 		if _, err := s.Encode(); err == nil {
 			t.Errorf("%s: accepted", name)

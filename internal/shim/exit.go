@@ -1,9 +1,8 @@
 package shim
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/inlaybuild/inlay/tree"
@@ -39,6 +38,8 @@ type Exit struct {
 	// Root is the attributes that the root was left with. Where what the process left
 	// goes through a layer of an image, nothing else tells.
 	Root tree.Attr
+	// Made is what became of those of [Spec.Made] that are there still.
+	Made []Made
 
 	StdoutSize, StderrSize int64 // bytes in the files, secrets masked
 
@@ -47,6 +48,13 @@ type Exit struct {
 	UserNano        int64 // CPU time in user mode, of the process and of all that it waited for
 	SystemNano      int64 // CPU time in the kernel
 	MaxRSS          int64 // largest resident set of one process, in bytes
+}
+
+// Made is a directory that was made on the way to a mount point, as a process left it.
+type Made struct {
+	Path    string
+	Attr    tree.Attr
+	Changed bool // it is another one than before, or has another owner or mode
 }
 
 // Start says why a process did not start.
@@ -85,11 +93,20 @@ type exitFile struct {
 	Exit
 	Start *startFile `json:",omitempty"`
 	Root  []byte     // as in a list of changes
+	Made  []madeFile `json:",omitempty"`
+}
+
+type madeFile struct {
+	attrOfPath
+	Changed bool
 }
 
 // Encode gives the file for [DecodeExit].
 func (e Exit) Encode() ([]byte, error) {
 	f := exitFile{Version: Version, Exit: e, Root: appendAttr(nil, e.Root)}
+	for _, m := range e.Made {
+		f.Made = append(f.Made, madeFile{attrOfPath{[]byte(m.Path), appendAttr(nil, m.Attr)}, m.Changed})
+	}
 	if s := e.Start; s != nil {
 		f.Start = &startFile{s.Stage, s.Errno, []byte(s.Path), []byte(s.Detail)}
 	}
@@ -106,10 +123,17 @@ func DecodeExit(b []byte) (Exit, error) {
 		return Exit{}, fmt.Errorf("%s: %w", ExitFile, err)
 	}
 	e := f.Exit
-	e.Start = nil
-	d := &changeReader{r: bufio.NewReader(bytes.NewReader(f.Root))}
-	if e.Root = d.attr(); d.err != nil {
-		return Exit{}, fmt.Errorf("malformed %s: %w", ExitFile, d.err)
+	e.Start, e.Made = nil, nil
+	var err error
+	if e.Root, err = decodeAttr(f.Root); err != nil {
+		return Exit{}, fmt.Errorf("malformed %s: %w", ExitFile, err)
+	}
+	for _, m := range f.Made {
+		a, err := decodeAttr(m.Attr)
+		if err = errors.Join(err, checkPath(string(m.Path))); err != nil {
+			return Exit{}, fmt.Errorf("malformed %s: %w", ExitFile, err)
+		}
+		e.Made = append(e.Made, Made{string(m.Path), a, m.Changed})
 	}
 	if s := f.Start; s != nil {
 		e.Start = &Start{s.Stage, s.Errno, string(s.Path), string(s.Detail)}

@@ -31,9 +31,12 @@ type Spec struct {
 	// Mounts is what the attributes of directories are that are mounts, by path, for the
 	// same reason.
 	Mounts map[string]tree.Attr
+	// Made is directories that a daemon made on the way to mount points, those above
+	// first. Where the root is above, they were made before it had its attributes.
+	Made []string
 	// Times is when other directories were modified, by their paths, as the process
-	// finds them: a daemon that makes mount points in them changes that. Paths are
-	// rooted and clean, and go through no symlink.
+	// finds them: a daemon that makes mount points in them changes that. All these paths
+	// are rooted and clean, and go through no symlink.
 	Times map[string]tree.Time
 
 	// SecretEnv names variables of the program's own environment that the process
@@ -57,16 +60,17 @@ type specFile struct {
 	Env         [][]byte `json:",omitempty"`
 	Dir         []byte   `json:",omitempty"`
 	User        User
-	Stdin       []byte   `json:",omitempty"`
-	Root        []byte   `json:",omitempty"` // as in a list of changes
-	Mounts      []attrOf `json:",omitempty"`
-	Times       []timeOf `json:",omitempty"`
-	SecretEnv   [][]byte `json:",omitempty"`
-	SecretFiles [][]byte `json:",omitempty"`
+	Stdin       []byte       `json:",omitempty"`
+	Root        []byte       `json:",omitempty"` // as in a list of changes
+	Mounts      []attrOfPath `json:",omitempty"`
+	Made        [][]byte     `json:",omitempty"`
+	Times       []timeOf     `json:",omitempty"`
+	SecretEnv   [][]byte     `json:",omitempty"`
+	SecretFiles [][]byte     `json:",omitempty"`
 }
 
-// attrOf is the attributes of a directory.
-type attrOf struct {
+// attrOfPath is the attributes of a directory.
+type attrOfPath struct {
 	Path []byte
 	Attr []byte // as in a list of changes
 }
@@ -91,12 +95,12 @@ func (s Spec) Encode() ([]byte, error) {
 	for _, p := range slices.Sorted(maps.Keys(s.Times)) {
 		times = append(times, timeOf{[]byte(p), s.Times[p].Sec, s.Times[p].Nsec})
 	}
-	var mounts []attrOf
+	var mounts []attrOfPath
 	for _, p := range slices.Sorted(maps.Keys(s.Mounts)) {
-		mounts = append(mounts, attrOf{[]byte(p), appendAttr(nil, s.Mounts[p])})
+		mounts = append(mounts, attrOfPath{[]byte(p), appendAttr(nil, s.Mounts[p])})
 	}
 	return json.Marshal(specFile{
-		Root: root, Mounts: mounts, Times: times, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
+		Root: root, Mounts: mounts, Made: list[[]byte](s.Made), Times: times, Version: Version, Args: list[[]byte](s.Args), Env: list[[]byte](s.Env), Dir: []byte(s.Dir), User: s.User,
 		Stdin: []byte(s.Stdin), SecretEnv: list[[]byte](s.SecretEnv), SecretFiles: list[[]byte](s.SecretFiles),
 	})
 }
@@ -112,7 +116,7 @@ func DecodeSpec(b []byte) (Spec, error) {
 	}
 	s := Spec{
 		Args: list[string](f.Args), Env: list[string](f.Env), Dir: string(f.Dir), User: f.User,
-		Stdin: string(f.Stdin), SecretEnv: list[string](f.SecretEnv), SecretFiles: list[string](f.SecretFiles),
+		Stdin: string(f.Stdin), Made: list[string](f.Made), SecretEnv: list[string](f.SecretEnv), SecretFiles: list[string](f.SecretFiles),
 	}
 	for _, t := range f.Times {
 		if s.Times == nil {
@@ -198,6 +202,11 @@ func (s Spec) check() error {
 			return err
 		}
 		if err := checkAttr(p, tree.Attr{ModTime: t}); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.Made {
+		if err := checkPath(p); err != nil {
 			return err
 		}
 	}
