@@ -331,3 +331,39 @@ func TestMethodsGiveEqualTreesOfOneExec(t *testing.T) {
 		t.Errorf("different trees: %v", digests)
 	}
 }
+
+// The umask of who runs this is no part of a graph.
+func TestTheUmaskOfTheCallerIsNotSeen(t *testing.T) {
+	needsProcesses(t)
+	if syscall.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	workdir := "/work/dir"
+	x := graph.Exec{Mounts: []graph.Mount{
+		{Kind: graph.MountTemp, Target: "/way/to/temp"},
+		{Kind: graph.MountCache, Target: "/other/way/cache", Name: "umask"},
+		{Kind: graph.MountSecret, Target: "/third/way/secret", Name: "env:X"},
+	}}
+	n := script(t, x, `umask; echo > /way/n; echo > /other/n; echo > /third/n; cd /; for p in way way/to way/to/temp other other/way other/way/cache third third/way third/way/secret work work/dir dev tmp way/n; do busybox stat -c '%n %a %u:%g' $p; done; busybox touch -d @5 way way/n other other/n third third/n work work/dir / || :`)
+	in := n.Inputs()[0]
+	n = graph.New(n.Op(), "exec", graph.New(graph.Configure{Workdir: &workdir}, "workdir", in))
+	var said, left []string
+	for _, mask := range []int{0o022, 0o077, 0} {
+		func() {
+			before := syscall.Umask(mask)
+			defer syscall.Umask(before)
+			e := open(t, embedded.Options{Secret: func(context.Context, string) ([]byte, error) { return []byte("value"), nil }})
+			r, err := e.Resolve(t.Context(), n, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said = append(said, readContent(t, e, r.Exec.Stdout))
+			left = append(left, r.Tree.Digest().String())
+		}()
+	}
+	for i := range said {
+		if said[i] != said[0] || left[i] != left[0] {
+			t.Errorf("%s\n%s\nwant\n%s\n%s", left[i], said[i], left[0], said[0])
+		}
+	}
+}

@@ -90,5 +90,15 @@ func (m *mounts) tree(ctx context.Context, g graph.Mount) (string, error) {
 // cache gives the directory of a cache by its name.
 func (m *mounts) cache(g graph.Mount) (string, error) {
 	dir := m.exec.engine().cacheDir("mounts", digest.Of([]byte(g.Name)).Hex())
-	return dir, os.MkdirAll(dir, 0o755)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	err := os.Mkdir(dir, 0o755)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return dir, nil
+	case err != nil:
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755) // whatever the umask
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -296,6 +297,18 @@ func TestFlippedLayerIsAnError(t *testing.T) {
 	}
 	if err := image.Copy(t.Context(), &imagetest.Memory{}, a, d, "x", image.CopyOptions{}); !errors.Is(err, digest.ErrMismatch) {
 		t.Error(err)
+	}
+}
+
+func TestAFileHasTheRightsThatTheUmaskLeaves(t *testing.T) {
+	before := syscall.Umask(0o027)
+	defer syscall.Umask(before)
+	path := filepath.Join(t.TempDir(), "image")
+	if err := archive.CreateFile(path, func(io.Writer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode() != 0o640 {
+		t.Errorf("%v %v", st.Mode(), err)
 	}
 }
 

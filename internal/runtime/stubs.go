@@ -187,11 +187,15 @@ func (s *stubs) makeOne(dir, name string, file bool) error {
 		return err
 	}
 	made := stub{parent: parent, name: name}
+	mode := uint32(0o755)
+	if file {
+		mode = 0o644
+	}
 	err = keepTime(parent, func() error {
 		if !file {
-			return unix.Mkdirat(parent, name, 0o755)
+			return unix.Mkdirat(parent, name, mode)
 		}
-		fd, err := unix.Openat(parent, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+		fd, err := unix.Openat(parent, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -200,12 +204,24 @@ func (s *stubs) makeOne(dir, name string, file bool) error {
 	if err == nil {
 		err = unix.Fstatat(parent, name, &made.stat, unix.AT_SYMLINK_NOFOLLOW)
 	}
+	if err == nil && made.stat.Mode&0o777 != mode && !hasDefaultACL(parent) { // the umask is the caller's, and no part of the root
+		if err = unix.Fchmodat(parent, name, made.stat.Mode&0o7000|mode, 0); err == nil {
+			err = unix.Fstatat(parent, name, &made.stat, unix.AT_SYMLINK_NOFOLLOW)
+		}
+	}
 	if err != nil {
 		unix.Close(parent)
 		return err
 	}
 	s.made = append(s.made, made)
 	return nil
+}
+
+// hasDefaultACL tells whether an access control list of the directory says what is made
+// in it may have: then the umask does not count.
+func hasDefaultACL(dir int) bool {
+	n, err := unix.Fgetxattr(dir, "system.posix_acl_default", nil)
+	return err == nil && n > 0
 }
 
 // remove takes away what was made and is still as it was made, last first, and

@@ -25,6 +25,7 @@ func closeOnExec(fd int) { unix.CloseOnExec(fd) }
 // run makes the container, waits for its process, and takes it all away.
 func run(request *wire.Request) (report wire.Report, err error) {
 	logrus.SetLevel(logrus.PanicLevel) // the process owns standard error
+	unix.Umask(0o022)                  // of who makes the working directory: the caller's is no part of the root
 	signals := caught()
 	if err := ownProc(); err != nil {
 		return report, err
