@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +16,19 @@ import (
 func median(all []time.Duration) time.Duration {
 	all = slices.Sorted(slices.Values(all))
 	return all[len(all)/2]
+}
+
+// cpuTime gives what this process and those that it waited for have used of the
+// processors.
+func cpuTime(b *testing.B) (sum time.Duration) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return sum
 }
 
 // BenchmarkRunsWithAndWithoutRecord opens a client, makes an image with one new file
@@ -32,6 +46,7 @@ func BenchmarkRunsWithAndWithoutRecord(b *testing.B) {
 		bases["debian"] = inlay.From("dir:" + debian)
 	}
 	for _, c := range []struct{ base, what, to string }{
+		{"busybox", "file", "digest"},
 		{"busybox", "file", "oci-archive"},
 		{"busybox", "process", ""},
 		{"debian", "file", "oci-archive"},
@@ -60,6 +75,10 @@ func BenchmarkRunsWithAndWithoutRecord(b *testing.B) {
 				if c.what == "process" {
 					image = image.WithExec([]string{"/bin/sh", "-c", "echo said; echo > /made"})
 				}
+				if c.to == "digest" {
+					_, err = image.Root().Digest(b.Context(), on)
+					return err
+				}
 				if c.to == "" {
 					_, err = image.Stdout(b.Context(), on)
 					return err
@@ -67,7 +86,7 @@ func BenchmarkRunsWithAndWithoutRecord(b *testing.B) {
 				_, err = image.Export(b.Context(), on, fmt.Sprintf("%s:%s/%s-%d-%d", c.to, out, c.what, n, time.Now().UnixNano()))
 				return err
 			}
-			var took [2][]time.Duration
+			var took, used [2][]time.Duration
 			n := 0
 			for i, store := range stores { // they have the base
 				if err := run(store, i == 0, n); err != nil {
@@ -78,11 +97,12 @@ func BenchmarkRunsWithAndWithoutRecord(b *testing.B) {
 				n++
 				for i := range 2 {
 					which := (i + n) % 2
-					began := time.Now()
+					began, cpu := time.Now(), cpuTime(b)
 					if err := run(stores[which], which == 0, n); err != nil {
 						b.Fatal(err)
 					}
 					took[which] = append(took[which], time.Since(began))
+					used[which] = append(used[which], cpuTime(b)-cpu)
 					left, err := filepath.Glob(out + "/*")
 					if err != nil {
 						b.Fatal(err)
@@ -94,12 +114,14 @@ func BenchmarkRunsWithAndWithoutRecord(b *testing.B) {
 					}
 				}
 			}
-			more := make([]time.Duration, n)
+			more, cpu := make([]time.Duration, n), make([]time.Duration, n)
 			for i := range more {
-				more[i] = took[1][i] - took[0][i]
+				more[i], cpu[i] = took[1][i]-took[0][i], used[1][i]-used[0][i]
 			}
 			b.ReportMetric(float64(median(took[0]).Microseconds())/1e3, "ms-without")
 			b.ReportMetric(float64(median(more).Microseconds())/1e3, "ms-more")
+			b.ReportMetric(float64(median(used[0]).Microseconds())/1e3, "cpu-ms-without")
+			b.ReportMetric(float64(median(cpu).Microseconds())/1e3, "cpu-ms-more")
 			b.ReportMetric(100*float64(median(more))/float64(median(took[0])), "%-more")
 		})
 	}
