@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -270,7 +271,10 @@ func (a *authority) issue(t *testing.T, name string, c *x509.Certificate) (*x509
 	}
 	c.SerialNumber = big.NewInt(time.Now().UnixNano())
 	c.Subject = pkix.Name{CommonName: name}
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	c.NotBefore = time.Now().Add(-time.Hour)
+	if c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(time.Hour)
+	}
 	parent, signer := c, key
 	if a.cert != nil {
 		parent, signer = a.cert, a.key
@@ -314,6 +318,9 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 		{"the daemon is vouched for by somebody else", "?ca=" + other.file("other.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test", "authority"},
 		{"the daemon has another name", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=other.test", "servername=NAME"},
 		{"the client is vouched for by somebody else", "?ca=" + ca.file("ca.pem") + "&cert=" + other.file("client.pem") + "&key=" + other.file("client.key") + "&servername=pool.test", "certificate"},
+		{"the daemon's certificate is not for an address", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key"), "servername=NAME"},
+		{"the key is that of another certificate", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + other.file("client.key") + "&servername=pool.test", "do not belong together"},
+		{"the certificate is a key", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.key") + "&key=" + ca.file("client.key") + "&servername=pool.test", "PEM"},
 		{"nothing is said of TLS", "", "TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -327,6 +334,41 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+func TestACertificateOfYesterdayIsAnErrorThatSaysSo(t *testing.T) {
+	daemontest.Skip(t)
+	ca := newAuthority(t, "ca")
+	ca.issue(t, "daemon", &x509.Certificate{DNSNames: []string{"pool.test"}, NotAfter: time.Now().Add(-time.Minute)})
+	ca.issue(t, "client", &x509.Certificate{})
+	pair, err := tls.LoadX509KeyPair(ca.file("daemon.pem"), ca.file("daemon.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, c)
+			c.Close()
+		}
+	}()
+	at, err := buildkit.ParseEngine("buildkit://tcp://" + l.Addr().String() + "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, embedded.Options{}, buildkit.Options{Addresses: at})
+	_, err = e.Resolve(t.Context(), script(enginetest.Busybox(t), "true"), nil)
+	if err == nil || !strings.Contains(err.Error(), "expired") || !strings.Contains(err.Error(), "another certificate") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -161,7 +161,13 @@ func (a Address) explained(err error) error {
 		hint = "the command that connects to it ended at once: try it, with buildctl --addr " + a.URL + " debug workers"
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
 		hint = "is it running, and is the address right?"
-	case strings.Contains(text, "x509: certificate is valid for"):
+	case strings.Contains(text, "certificate has expired or is not yet valid"):
+		hint = "it needs another certificate, or one of the clocks is wrong"
+	case strings.Contains(text, "private key does not match public key"):
+		hint = "cert=FILE and key=FILE do not belong together"
+	case strings.Contains(text, "failed to find any PEM data"):
+		hint = "ca=FILE, cert=FILE and key=FILE are to be of the form PEM, as openssl makes them"
+	case strings.Contains(text, "x509: certificate is valid for"), strings.Contains(text, "x509: cannot validate certificate for"):
 		hint = "if that is the daemon, name it as its certificate does, with ?servername=NAME"
 	case a.TLS == (TLS{}) && strings.HasPrefix(a.URL, "tcp://") && (strings.Contains(text, "preface") || strings.Contains(text, "EOF") || strings.Contains(text, "connection reset")):
 		hint = "does it want TLS? Name its authority and a certificate that it trusts with ?ca=FILE&cert=FILE&key=FILE"

@@ -24,6 +24,7 @@ type Lines struct {
 	pen    string // the sequences that set the colours that are on
 	params []byte // of a control sequence that is being read
 	rune   []byte // of a character that is being read
+	full   bool   // the last line was cut: an end that follows at once is its end
 }
 
 // cell is a character of a line, with those that combine with it.
@@ -70,7 +71,10 @@ func (l *Lines) Add(b []byte, f func(line string)) {
 		if c == '\n' {
 			l.invalid()
 			l.state = ground
-			l.end(f)
+			if !l.full || l.begun() {
+				l.end(f)
+			}
+			l.full = false
 			continue
 		}
 		l.spread()
@@ -82,11 +86,13 @@ func (l *Lines) Add(b []byte, f func(line string)) {
 // Flush gives what is left, if there is something.
 func (l *Lines) Flush(f func(line string)) {
 	l.invalid()
-	if len(l.cells) > 0 || l.count > 0 {
+	if l.begun() {
 		l.end(f)
 	}
-	l.state = ground
+	l.state, l.full = ground, false
 }
+
+func (l *Lines) begun() bool { return len(l.cells) > 0 || l.count > 0 }
 
 // Current is the line that has not ended yet, up to a number of characters.
 func (l *Lines) Current(most int) string {
@@ -200,6 +206,7 @@ func appendCells(cells []cell, text, pen string) []cell {
 func (l *Lines) cut(f func(string)) {
 	if max(len(l.cells), l.count) >= maxLine {
 		l.end(f)
+		l.full = true
 	}
 }
 

@@ -69,6 +69,32 @@ func TestLinesAreWhatATerminalShowsInTheEnd(t *testing.T) {
 	}
 }
 
+// As on a terminal, on which a line that is as wide as it is one line.
+func TestTheEndOfALineThatWasCutIsItsEnd(t *testing.T) {
+	long := strings.Repeat("x", maxLine)
+	for in, want := range map[string][]string{
+		long + "\n":                {long},
+		long + "\r\n\ny":           {long, "", "y"},
+		long + "\x1b[0m\n":         {long},
+		long + long + "\n\n":       {long, long, ""},
+		long + "y\n":               {long, "y"},
+		long + "\x1b[31m\x1b[m\nz": {long, "z"},
+	} {
+		for _, size := range []int{1, 1000, 1 << 20} {
+			if got := linesOf(in, size); !slices.Equal(got, want) {
+				t.Errorf("%d bytes in pieces of %d: lines of %d", len(in), size, lengths(got))
+			}
+		}
+	}
+}
+
+func lengths(lines []string) (out []int) {
+	for _, l := range lines {
+		out = append(out, len(l))
+	}
+	return out
+}
+
 func TestWhatGrowsWithoutEndIsCut(t *testing.T) {
 	for _, s := range []string{"x", "\u0301", "\x1b[31m", "\x1b]0;", "\x1b[1;", "\x1b[200Cx\n"} {
 		long := strings.Repeat(s, 300_000/len(s))
