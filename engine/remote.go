@@ -108,8 +108,9 @@ type RemoteExec struct {
 	Attempt    string
 	// Output receives what the process writes, while it does.
 	Output func(stderr bool, b []byte)
-	// Restarted is told when the machine went away and the process is run again by
-	// another one: Output gets all of it again.
+	// Restarted is told when the process is run again, by this machine or another one:
+	// it went away, or has dropped a part of what the process came to. Output gets all of
+	// it again.
 	Restarted func(on string)
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
 	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/internal/daemontest"
@@ -174,7 +175,7 @@ func TestWhenADaemonOfAPoolGoesAwayAnotherOneGoesOnWithTheSharedCache(t *testing
 		t.Fatal(err)
 	}
 	last := script(base, "echo up; sleep 3; cp -a /made /copy; touch -d @7 /; echo done")
-	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{at[0], at[2], at[1]}, CacheFrom: cache})
+	e := open(t, embedded.Options{Record: true}, buildkit.Options{Addresses: []daemon.Address{at[0], at[2], at[1]}, CacheFrom: cache})
 	s := &started{c: make(chan struct{})}
 	go func() {
 		<-s.c
@@ -196,6 +197,34 @@ func TestWhenADaemonOfAPoolGoesAwayAnotherOneGoesOnWithTheSharedCache(t *testing
 	}
 	if said := got.Exec.Stdout; said.Size != int64(len("up\ndone\n")) || said.Content != digest.Of([]byte("up\ndone\n")) {
 		t.Errorf("it said %+v", said)
+	}
+	again := fmt.Sprintf("[what was said before is of a run that does not count: started again on %s]\n", all[2].Address)
+	if log := lastLog(t, e); log != "up\n"+again+"up\ndone\n" {
+		t.Errorf("the log is %q", log)
+	}
+}
+
+// lastLog gives all that the last process of the last run said that says something.
+func lastLog(t *testing.T, e *embedded.Engine) (said string) {
+	t.Helper()
+	f, err := runs.Find(t.Context(), e.Store(), runs.Name{Run: runs.Last})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := runs.OpenLog(t.Context(), e.Store(), e, f.Run.Name, f.Steps[len(f.Steps)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for {
+		r, err := l.Next()
+		if errors.Is(err, io.EOF) {
+			return said
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		said += string(r.Data)
 	}
 }
 

@@ -326,7 +326,7 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 	}
 	req.Restarted = func(on string) {
 		x.event(engine.Progress{Step: x.number, What: "started again on " + on})
-		if err := out.again(); err != nil && failed == nil {
+		if err := out.again(on); err != nil && failed == nil {
 			failed = err
 		}
 	}
@@ -386,7 +386,10 @@ func (x *exec) came(ctx context.Context, p runtime.Process, exit engine.RemoteEx
 }
 
 // again throws away what a process wrote that is run again; the log has it.
-func (o *outputs) again() error {
+func (o *outputs) again(on string) error {
+	if o.stdout.size+o.stderr.size > 0 { // it stays in the log
+		o.note(o.stderr, fmt.Appendf(nil, "[what was said before is of a run that does not count: started again on %s]\n", on))
+	}
 	for _, s := range []*output{o.stdout, o.stderr} {
 		if err := s.blob.Discard(); err != nil {
 			return err
