@@ -53,10 +53,12 @@ type Run struct {
 	data    []byte
 
 	mu    sync.Mutex
-	dir   *os.File // its lock says that the run goes on; nil until somebody could ask
-	known bool     // it is in the database
-	ended bool     // and so is how it ended
-	over  bool     // End was called
+	known bool // it is in the database
+	ended bool // and so is how it ended
+
+	owning sync.Mutex // not mu: a log is not to wait for a commit
+	dir    *os.File   // its lock says that the run goes on; nil until somebody could ask
+	over   bool       // End was called
 }
 
 // RunChanges are what a commit writes of a run. It costs about 0.1 milliseconds
@@ -78,17 +80,6 @@ func (s *Store) NewRun(data []byte) (*Run, error) {
 	}
 	now := s.opts.Now()
 	return &Run{s: s, data: data, started: now, name: now.UTC().Format("20060102-150405.000000-") + rand.Text()[:4]}, nil
-}
-
-// own makes the directory of the run and takes its lock, once. The caller holds mu.
-func (r *Run) own() (err error) {
-	switch {
-	case r.over:
-		return fmt.Errorf("run %s: %w", r.name, errEnded)
-	case r.dir == nil:
-		r.dir, _, err = makeOwned(func() string { return r.s.path("logs", r.name) })
-	}
-	return err
 }
 
 func bindBytes(st *sqlite3.Stmt, at int, b []byte) error {
@@ -118,7 +109,7 @@ func (ch *RunChanges) commit(f func() error) error {
 		return fmt.Errorf("run %s: %w", r.name, errEnded)
 	}
 	if ch.Ended == "" {
-		if err := r.own(); err != nil {
+		if err := r.Prepare(); err != nil {
 			return err
 		}
 	}
@@ -187,11 +178,18 @@ func (r *Run) putStep(c *conn, step Step) error {
 		}, nil)
 }
 
-// Prepare makes the directory of the run, as [Run.Log] does, before it is needed.
-func (r *Run) Prepare() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.own()
+// Prepare makes the directory of the run, as [Run.Log] does, before it is needed, and
+// takes its lock.
+func (r *Run) Prepare() (err error) {
+	r.owning.Lock()
+	defer r.owning.Unlock()
+	switch {
+	case r.over:
+		return fmt.Errorf("run %s: %w", r.name, errEnded)
+	case r.dir == nil:
+		r.dir, _, err = makeOwned(func() string { return r.s.path("logs", r.name) })
+	}
+	return err
 }
 
 // Log makes the file for the output of a step, empty. Its format is the caller's.
@@ -210,13 +208,16 @@ func (s *Store) logPath(run string, index int) string {
 // body unless that is nil, and gives up its lock. Only the first call counts, so
 // that a deferred one can say what happens when nothing else was said.
 func (r *Run) End(ctx context.Context, state RunState, data []byte) error {
-	r.mu.Lock()
-	ended, over := r.ended, r.over
+	r.owning.Lock()
+	over := r.over
 	r.over = true
-	r.mu.Unlock()
+	r.owning.Unlock()
 	if over {
 		return nil
 	}
+	r.mu.Lock()
+	ended := r.ended
+	r.mu.Unlock()
 	var err error
 	if !ended {
 		err = r.s.Commit(ctx, Changes{Loose: true, Run: &RunChanges{Run: r, Ended: state, Data: data}})
