@@ -130,7 +130,11 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		Args:   x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
 	spec.Root, spec.Made, spec.Times = &rootAttr, at.ways(), at.times
-	inputs := map[string][]byte{"trees": trees(x)}
+	names, err := r.trees(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	inputs := map[string][]byte{"trees": names}
 	p.inputs = inputs
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -178,19 +182,24 @@ func (p *process) key(ctx context.Context) (digest.Digest, error) {
 // one that differ in times alone, and what a process left in one of them for what it
 // leaves in the other. Of what a process left it is the run: a daemon takes that of
 // another one for the same.
-func trees(x engine.RemoteExec) []byte {
-	b := []byte(x.Root.Tree.Digest().String() + "\n")
+func (r *Remote) trees(ctx context.Context, x engine.RemoteExec) ([]byte, error) {
+	name, err := r.nameOf(ctx, x.Root)
+	b := []byte(name.String() + "\n")
 	for _, m := range x.Mounts {
-		if m.Kind == graph.MountTree {
-			b = append(b, m.From.Tree.Digest().String()+" "+m.Path+"\n"...)
+		if err == nil && m.Kind == graph.MountTree {
+			name, err = r.nameOf(ctx, m.From)
+			b = append(b, name.String()+" "+m.Path+"\n"...)
 		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, h := range heldBy(treesOf(x.RemoteProcess)...) {
 		if run := h.run(); run != "" {
 			b = append(b, "run "+run+"\n"...)
 		}
 	}
-	return b
+	return b, nil
 }
 
 // mounts gives the mounts of a process, and the paths of those that are secrets. It

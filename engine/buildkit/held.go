@@ -210,6 +210,7 @@ func (l lister) children(list []*fstypes.Stat) (out []tree.Child, err error) {
 // entry gives the entry that the daemon describes.
 func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
 	a := attrOf(s)
+	l.held.remote.told.add(a.ModTime)
 	p := path.Join(l.path, s.Path)
 	switch mode := os.FileMode(s.Mode); mode & os.ModeType {
 	case os.ModeDir:

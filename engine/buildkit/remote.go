@@ -61,6 +61,7 @@ type Remote struct {
 	watches *watches
 	places  places
 	listed  listed
+	told    told
 	lists   lists
 	shims   shims
 

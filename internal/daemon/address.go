@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -159,6 +160,8 @@ func (a Address) explained(err error) error {
 		hint = "it must reach a buildkitd that has buildctl beside it"
 	case a.helper() != nil && (strings.Contains(text, "broken pipe") || strings.Contains(text, "preface")):
 		hint = "the command that connects to it ended at once: try it, with buildctl --addr " + a.URL + " debug workers"
+	case errors.Is(err, context.DeadlineExceeded), strings.Contains(text, "deadline exceeded"):
+		hint = "it took the connection and does not answer: is it a buildkitd, and is it well?"
 	case strings.Contains(text, "no such file or directory"), strings.Contains(text, "connection refused"):
 		hint = "is it running, and is the address right?"
 	case strings.Contains(text, "certificate has expired or is not yet valid"):

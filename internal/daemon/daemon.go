@@ -57,8 +57,8 @@ type Daemon struct {
 	err     error         // why; read after ended
 }
 
-// patience is how long a daemon may take to answer at first.
-const patience = 15 * time.Second
+// patience is how long a daemon may take to answer at first, and again to begin a session.
+var patience = 15 * time.Second
 
 // Dial connects to a daemon and begins a session. An error names the address.
 func Dial(ctx context.Context, o Options) (d *Daemon, err error) {
@@ -144,6 +144,9 @@ func (d *Daemon) begin(ctx context.Context) error {
 	case <-ctx.Done():
 		end()
 		return ctx.Err()
+	case <-time.After(patience):
+		end()
+		return fmt.Errorf("%w: no session began in %v", context.DeadlineExceeded, patience)
 	}
 }
 

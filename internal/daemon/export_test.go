@@ -1,0 +1,6 @@
+package daemon
+
+import "time"
+
+// SetPatience gives daemons less time to answer.
+func SetPatience(d time.Duration) { patience = d }
