@@ -144,6 +144,11 @@ func (c Config) Append(id DiffID, h History) (Config, error) {
 	return c.edit(map[string]any{"rootfs": rootFS{"layers", ids}, "history": append(history, h)})
 }
 
+// WithoutLayers gives c of an image that has no layers, nor a history.
+func (c Config) WithoutLayers() (Config, error) {
+	return c.edit(map[string]any{"rootfs": rootFS{"layers", []DiffID{}}, "history": json.RawMessage(nil)})
+}
+
 // Note gives c with one line of history more, for a step that made no layer.
 func (c Config) Note(h History) (Config, error) {
 	h.EmptyLayer = true

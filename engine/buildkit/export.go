@@ -17,9 +17,20 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// Export has the daemon push a result to a registry. Everything else is made here.
+// Export has the daemon push a result to a registry, if its layers can hold what a
+// process left in it. Everything else is made here.
 func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, bool, error) {
 	if to.Scheme != engine.SchemeName {
+		return engine.Exported{}, false, nil
+	}
+	lost, err := r.lostInLayers(ctx, res)
+	if err != nil {
+		return engine.Exported{}, true, err
+	}
+	if lost != "" {
+		if o.Progress != nil {
+			o.Progress.Event(engine.Progress{Step: -1, What: to.Path + ": made here, as no layer of the daemon's would hold it: " + lost})
+		}
 		return engine.Exported{}, false, nil
 	}
 	attrs := map[string]string{
@@ -47,6 +58,48 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 		Place: to.String(), Image: &image.Descriptor{MediaType: image.MediaTypeManifest, Digest: d},
 		Platforms: []string{image.FormatPlatform(res.Config.Platform())},
 	}, true, nil
+}
+
+// lostInLayers tells what layers that a daemon writes of what a process left do not have,
+// apart from parts of seconds; "" if that is nothing.
+func (r *Remote) lostInLayers(ctx context.Context, res engine.Result) (string, error) {
+	if res.Held == nil {
+		return "", nil
+	}
+	a, base := res.Tree.Attr(), res.Base.Tree.Attr()
+	a.ModTime = base.ModTime // who makes something there changes it
+	if a != base {
+		return "attributes of /", nil
+	}
+	s, _, err := r.lower(ctx, res)
+	if err != nil {
+		return "", err
+	}
+	h, err := r.hold(ctx, s, res.Tree.Attr())
+	if err != nil {
+		return "", err
+	}
+	t, err := h.whole(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the tree at the daemon: %w", err)
+	}
+	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
+		if err != nil {
+			return "", err
+		}
+		if it.Path == "/" {
+			continue
+		}
+		if err := inLayer(it.Path, it.Entry); err != nil {
+			return err.Error(), nil
+		}
+		for name := range it.Entry.Attr().Xattrs.All() {
+			if name != "security.capability" {
+				return it.Path + " has an extended attribute " + name, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // telling gives what tells a sink how far a daemon is with what becomes name. It

@@ -29,6 +29,7 @@ import (
 	"github.com/inlaybuild/inlay/internal/compress"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/internal/daemontest"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // registry starts a registry on loopback, in memory, and gives its host.
@@ -236,6 +237,52 @@ func TestADaemonPushesWhatItHolds(t *testing.T) {
 	}
 	if env := back.Config.Run().Env; len(env) == 0 || env[len(env)-1] != "A=b" {
 		t.Errorf("the image has the environment %v", env)
+	}
+}
+
+// What a daemon's layers would lose is pushed from here.
+func TestAPushHasWhatADaemonsLayersWouldLose(t *testing.T) {
+	host := registry(t)
+	here, there := openHere(t, embedded.Options{}), open(t, embedded.Options{}, buildkit.Options{})
+	push(t, here, enginetest.Busybox(t), host+"/busybox:1")
+	for name, text := range map[string]string{
+		"the mode of the root":  "chmod 711 /; touch -d @7 /",
+		"a time before 1970":    "echo > /made; touch -d 1960-01-01 /made; touch -d @7 /",
+		"a name of a whiteout":  "echo 1 > /etc/.wh.passwd; touch -d @7 /etc/.wh.passwd /etc",
+		"nothing that is lost ": "echo 1 > /made; touch -d @7 /made",
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := script(from(host+"/busybox:1"), text)
+			r, err := there.Resolve(t.Context(), n, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, err := engine.ParsePlace(fmt.Sprintf("%s/made:%d", host, len(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = there.Export(t.Context(), r, to, engine.ExportOptions{PlainHTTP: true})
+			if strings.Contains(text, ".wh.") {
+				if err == nil || !strings.Contains(err.Error(), ".wh.") {
+					t.Errorf("the error is %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := here.Resolve(t.Context(), from(to.Path), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r, err = r.Known(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := back.Tree.With(tree.Attr{Mode: back.Tree.Attr().Mode}).Digest(); got != r.Tree.With(tree.Attr{Mode: r.Tree.Attr().Mode}).Digest() {
+				c, _ := compose.Diff(t.Context(), r.Tree, back.Tree)
+				t.Errorf("another tree: %+v %+v", c.Root, back.Tree.Attr())
+			}
+		})
 	}
 }
 

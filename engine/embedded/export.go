@@ -178,6 +178,12 @@ func (e *Engine) assemble(ctx context.Context, r engine.Result, o engine.ExportO
 	}
 	layers := r.Base.Layers
 	config := r.Config
+	if len(layers) == 0 && len(config.DiffIDs()) > 0 { // a remote pulled the image, and has its layers
+		var err error
+		if config, err = config.WithoutLayers(); err != nil {
+			return nil, err
+		}
+	}
 	if changed {
 		l, err := e.newLayer(ctx, r, o.Compression, p)
 		if err != nil {
