@@ -201,6 +201,9 @@ func TestHistoryHasALineForEachLayerAfterAppend(t *testing.T) {
 	if c, err = c.Note(image.History{CreatedBy: "ENV"}); err != nil {
 		t.Fatal(err)
 	}
+	if none, err := c.WithoutLayers(); err != nil || len(none.DiffIDs())+len(none.History()) > 0 || none.Platform().OS != c.Platform().OS {
+		t.Errorf("without its layers it has %v %v, %v", none.DiffIDs(), none.History(), err)
+	}
 	if c, err = c.Append(id, image.History{CreatedBy: "top"}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -338,6 +339,9 @@ func (r *Remote) OpenContent(ctx context.Context, d digest.Digest) (io.ReadClose
 	if !ok || !at.file {
 		return nil, fmt.Errorf("no daemon is known to hold %s: %w", d, fs.ErrNotExist)
 	}
+	if !utf8.ValidString(at.path) {
+		return r.openOddlyNamed(ctx, at)
+	}
 	var out io.Reader
 	err := at.held.at(ctx, func(ref daemon.Ref) error {
 		out = ref.Open(ctx, at.path)
@@ -350,4 +354,30 @@ func (r *Remote) OpenContent(ctx context.Context, d digest.Digest) (io.ReadClose
 		out = digest.Verify(out, d, at.size)
 	}
 	return io.NopCloser(out), nil
+}
+
+// openOddlyNamed opens a file whose path is no UTF-8, by which no daemon can be asked for
+// one: all of the tree is brought here.
+func (r *Remote) openOddlyNamed(ctx context.Context, at place) (io.ReadCloser, error) {
+	t, err := at.held.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e, err := t.Lookup(ctx, at.path)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := e.(tree.File)
+	if !ok {
+		return nil, fmt.Errorf("%q at the daemon: it is no file any more", at.path)
+	}
+	missing, err := r.local.Missing(ctx, []digest.Digest{f.Content})
+	if err == nil && len(missing) > 0 {
+		v := at.held.asView()
+		err = r.fetchAll(ctx, engine.Result{Tree: v.Tree, Held: v})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.local.OpenContent(ctx, f.Content)
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
 
 	"github.com/inlaybuild/inlay/compose"
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
@@ -284,6 +286,44 @@ func TestAPushHasWhatADaemonsLayersWouldLose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A daemon is asked for files by their paths, as text.
+func TestAFileWhoseNameIsNoTextIsReadAndExported(t *testing.T) {
+	there := open(t, embedded.Options{}, buildkit.Options{})
+	n := script(enginetest.Busybox(t), `mkdir /n; echo odd > "/n/$(printf '\377x')"; echo even > /n/ok`)
+	r, err := there.Resolve(t.Context(), n, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := r.Tree.Lookup(t.Context(), "/n/\xffx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := readAll(t, there, e.(tree.File).Content); err != nil || string(b) != "odd\n" {
+		t.Errorf("%q %v", b, err)
+	}
+	other := open(t, embedded.Options{}, buildkit.Options{})
+	if r, err = other.Resolve(t.Context(), n, nil); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "out.tar")
+	if _, err := other.Export(t.Context(), r, engine.Place{Scheme: engine.SchemeTar, Path: file}, engine.ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(file); err != nil || !bytes.Contains(b, []byte("odd\n")) || !bytes.Contains(b, []byte("n/\xffx")) {
+		t.Errorf("the tar lacks it: %v", err)
+	}
+}
+
+func readAll(t *testing.T, e engine.Engine, d digest.Digest) ([]byte, error) {
+	t.Helper()
+	f, err := e.OpenContent(t.Context(), d)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 func TestWhatADaemonHoldsIsExportedHereAsItIs(t *testing.T) {
