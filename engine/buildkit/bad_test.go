@@ -275,6 +275,14 @@ func TestContentThatIsNotWhatItsDigestSaysIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhatIsWhereADaemonHasWhatRunsAProcessIsAnErrorThatNamesIt(t *testing.T) {
+	e := open(t, embedded.Options{}, buildkit.Options{})
+	n := graph.New(graph.NewFile{Path: "/.inlay/data", Content: []byte("mine")}, "new", enginetest.Busybox(t))
+	if _, err := e.Resolve(t.Context(), script(n, "cat /.inlay/data"), nil); err == nil || !strings.Contains(err.Error(), "/.inlay") || !strings.Contains(err.Error(), "another name") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // authority is who vouches for daemons and clients.
 type authority struct {
 	dir  string

@@ -32,6 +32,11 @@ var usual = []string{"/proc", "/dev", "/sys", "/etc/hostname", "/etc/hosts", "/e
 // mountPoints finds the mount points that are made for a process. An error is that
 // of a process that cannot be started, as this machine would give it.
 func mountPoints(ctx context.Context, x engine.RemoteProcess) (*points, error) {
+	if e, err := look(ctx, x.Root.Tree, ours); err != nil {
+		return nil, err
+	} else if e != nil {
+		return nil, fmt.Errorf("the tree has %s, where a process at a BuildKit daemon finds what runs it: give that another name first", ours)
+	}
 	p := &points{times: map[string]tree.Time{}}
 	all := usual
 	for _, m := range x.Mounts {
