@@ -296,6 +296,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	var on *daemon.Daemon
 	var ended []byte
 	var name string // of the run
+	var layered bool
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {
 			p.x.Restarted(d.Address().String())
@@ -314,7 +315,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		exit, e, ended, err = p.exit(ctx, ref, w, live)
 		w.stop() // should it run again, nobody is to hear that
 		if err == nil && exit.Exit.NotStarted == "" {
-			name, err = p.sameRun(ctx, d, h, ref, e)
+			name, layered, err = p.sameRun(ctx, d, h, ref, e)
 		}
 		if errors.As(err, new(*otherRunError)) && !exit.Cached {
 			p.x.Restarted(d.Address().String())
@@ -331,6 +332,9 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	}
 	if err == nil {
 		h.setAttr(e.Root)
+		if layered { // a list of it is another one
+			ended = append(ended, "out of a cache"...)
+		}
 		h.identify(on, ended) // tidy looks into it, and may give another
 		h.ranAs(name)
 		h, err = p.points.tidy(ctx, h, e.Made)
@@ -351,11 +355,11 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 // sameRun tells whether what the process left is of the run that said how it ended; if
 // it is not, the error is an otherRunError. What comes out of a cache has lost the name of
 // its run, and is that of what it said if that comes out of a cache, too. It gives the
-// name of the run.
-func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, e shim.Exit) (run string, err error) {
+// name of the run, and tells whether what it left has been through a layer of a cache.
+func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, said daemon.Ref, e shim.Exit) (run string, layered bool, err error) {
 	ref, err := left.solved(ctx, d)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	of, err := runOf(ctx, ref)
 	same := of == e.Run || of == "" && !e.Marked
@@ -366,13 +370,13 @@ func (p *process) sameRun(ctx context.Context, d *daemon.Daemon, left *held, sai
 	}
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("which run it is of: %w", err)
+		return "", false, fmt.Errorf("which run it is of: %w", err)
 	case same:
-		return e.Run, nil
+		return e.Run, e.Marked && of == "", nil
 	case p.x.Remembered:
-		return "", errors.New("the daemon has dropped a part of what this step came to: run it again")
+		return "", false, errors.New("the daemon has dropped a part of what this step came to: run it again")
 	}
-	return "", &otherRunError{said: e.Run, left: of}
+	return "", false, &otherRunError{said: e.Run, left: of}
 }
 
 // runOf gives the run that left a directory; "" if it does not say.

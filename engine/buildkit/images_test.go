@@ -367,6 +367,54 @@ func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
 	})
 }
 
+// What a client remembers of what a process left is not taken for what a cache has of it.
+func TestAListOfWhatAProcessLeftIsNotThatOfWhatACacheHas(t *testing.T) {
+	dir, store := t.TempDir(), t.TempDir()
+	n := script(enginetest.Busybox(t), "mkdir /d; echo k > /d/made; mkfifo /d/fifo")
+	for i, o := range []buildkit.Options{
+		{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}},
+		{CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}},
+	} {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		o.Addresses = []daemon.Address{{URL: d.Address}}
+		e, err := embedded.Open(t.Context(), embedded.Options{Store: store, Remote: buildkit.At(o)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := e.Resolve(t.Context(), n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := r.Tree.Lookup(t.Context(), "/d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The layers of a cache have times in whole seconds.
+		whole := 0
+		for c, err := range at.(tree.Tree).All(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Entry.Attr().ModTime.Nsec == 0 {
+				whole++
+			}
+		}
+		if want := []int{0, 2}[i]; whole != want {
+			t.Errorf("%d: %d entries have times of whole seconds, want %d", i, whole, want)
+		}
+		if _, err := e.ExportCache(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWhatIsWrongWithADaemonsCachesIsTold(t *testing.T) {
 	daemontest.Skip(t)
 	host := registry(t)
