@@ -138,16 +138,20 @@ func (c *call) lookAt(ctx context.Context, made func(context.Context) (engine.Re
 	return p, found.Entry, nil
 }
 
-func (c *call) directoryAt(ctx context.Context) (string, tree.Tree, error) {
+func (c *call) directoryAt(ctx context.Context) (tree.Tree, error) {
 	p, e, err := c.at(ctx, tree.FollowAll)
 	if err != nil {
-		return "", tree.Tree{}, err
+		return tree.Tree{}, err
 	}
+	return asDirectory(p, e)
+}
+
+func asDirectory(p string, e tree.Entry) (tree.Tree, error) {
 	t, ok := e.(tree.Tree)
 	if !ok {
-		return "", tree.Tree{}, &fs.PathError{Op: "list", Path: p, Err: tree.ErrNotDirectory}
+		return t, &fs.PathError{Op: "list", Path: p, Err: tree.ErrNotDirectory}
 	}
-	return p, t, nil
+	return t, nil
 }
 
 func runDigest(ctx context.Context, c *call) (value, error) {
@@ -194,7 +198,7 @@ func runContents(ctx context.Context, c *call) (value, error) {
 }
 
 func runEntries(ctx context.Context, c *call) (value, error) {
-	_, t, err := c.directoryAt(ctx)
+	t, err := c.directoryAt(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +237,11 @@ func runStat(ctx context.Context, c *call) (value, error) {
 }
 
 func runTree(ctx context.Context, c *call) (value, error) {
-	p, t, err := c.directoryAt(ctx)
+	p, e, err := c.knownAt(ctx, tree.FollowAll)
+	if err != nil {
+		return nil, err
+	}
+	t, err := asDirectory(p, e)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,11 @@ func (f *finder) check() error {
 }
 
 func (f *finder) find(ctx context.Context, src, at string) error {
-	r, err := f.result(ctx, src, f.platform)
+	resolve := f.result
+	if f.json {
+		resolve = f.known
+	}
+	r, err := resolve(ctx, src, f.platform)
 	if err != nil {
 		return err
 	}

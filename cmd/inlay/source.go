@@ -67,8 +67,11 @@ func (s *session) known(ctx context.Context, src, platform string) (engine.Resul
 	return r.Known(ctx)
 }
 
-// at resolves a SRC, and a path in it.
+// at resolves a SRC, and a path in it. What is shown as JSON has digests.
 func (s *session) at(ctx context.Context, src, platform, path string, follow tree.Follow) (tree.Entry, error) {
+	if s.json {
+		return s.knownAt(ctx, src, platform, path, follow)
+	}
 	r, err := s.result(ctx, src, platform)
 	if err != nil {
 		return nil, err

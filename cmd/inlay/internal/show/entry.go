@@ -107,6 +107,9 @@ func Long(e tree.Entry) string {
 		size = fmt.Sprintf("%d, %d", e.Major, e.Minor)
 	case tree.Tree:
 		size = fmt.Sprint(e.Len())
+		if _, view := e.StandIn(); view { // it was not looked into
+			size = "-"
+		}
 	default:
 		size = "0"
 	}
