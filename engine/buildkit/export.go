@@ -79,6 +79,12 @@ func (r *Remote) lostInLayers(ctx context.Context, res engine.Result) (string, e
 	if err != nil {
 		return "", err
 	}
+	return h.lostInLayers(ctx)
+}
+
+// lostInLayers tells of what is held, but for its root, what layers do not have that a
+// daemon writes, apart from parts of seconds; "" if that is nothing.
+func (h *held) lostInLayers(ctx context.Context) (string, error) {
 	t, err := h.whole(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read the tree at the daemon: %w", err)
@@ -168,6 +174,12 @@ func (r *Remote) ExportCache(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("write the cache: %w", err)
+	}
+	for _, h := range tips {
+		if lost, err := h.lostInLayers(ctx); err == nil && lost != "" { // it is written, whatever becomes of the daemon
+			r.local.Tell(engine.CacheTold{Cache: joined(r.options.CacheTo), Warning: true, Text: "who takes a result from it does not get all that a process left: " + lost})
+			break
+		}
 	}
 	return nil
 }

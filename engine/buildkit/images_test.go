@@ -367,6 +367,27 @@ func TestADaemonHasResultsFromACacheThatAnotherOneWrote(t *testing.T) {
 	})
 }
 
+// What layers of a daemon do not hold is told when a cache of them is written.
+func TestWhoWritesACacheIsToldWhatItLoses(t *testing.T) {
+	for name, text := range map[string]string{"nothing": "echo > /made", "a time": "echo > /made; touch -d 1960-01-01 /made"} {
+		e := open(t, embedded.Options{}, buildkit.Options{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": t.TempDir()}}}})
+		if _, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), text), nil); err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		if _, err := e.ExportCache(t.Context(), engine.SinkFunc(func(ev engine.Event) {
+			if c, ok := ev.(engine.CacheTold); ok && c.Warning {
+				told = append(told, c.Text)
+			}
+		})); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: 0, false: 1}[name == "nothing"]; len(told) != want || want == 1 && !strings.Contains(told[0], "/made") {
+			t.Errorf("%s is lost: told is %q", name, told)
+		}
+	}
+}
+
 // What a client remembers of what a process left is not taken for what a cache has of it.
 func TestAListOfWhatAProcessLeftIsNotThatOfWhatACacheHas(t *testing.T) {
 	dir, store := t.TempDir(), t.TempDir()

@@ -57,14 +57,14 @@ func (x *exec) remember(key digest.Digest, r engine.Result) {
 // stays in it. A cache that cannot be written is an error, or with ignore-error=true
 // a warning.
 func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]engine.CacheExported, error) {
+	ev := newEvents(s)
+	e.audience.listen(ev)
 	if e.where != nil {
 		return nil, e.where.ExportCache(ctx)
 	}
 	if len(e.options.CacheTo) == 0 {
 		return nil, nil
 	}
-	ev := newEvents(s)
-	e.audience.listen(ev)
 	e.made.mu.Lock()
 	results := maps.Clone(e.made.results)
 	e.made.mu.Unlock()
