@@ -357,6 +357,7 @@ func TestADaemonBehindTLSIsTrustedByItsAuthorityAndTrustsOurs(t *testing.T) {
 		{"the client is vouched for by somebody else", "?ca=" + ca.file("ca.pem") + "&cert=" + other.file("client.pem") + "&key=" + other.file("client.key") + "&servername=pool.test", "certificate"},
 		{"the daemon's certificate is not for an address", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key"), "servername=NAME"},
 		{"the key is that of another certificate", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.pem") + "&key=" + other.file("client.key") + "&servername=pool.test", "do not belong together"},
+		{"the authority is a key", "?ca=" + ca.file("ca.key") + "&cert=" + ca.file("client.pem") + "&key=" + ca.file("client.key") + "&servername=pool.test", "ca.key has no certificate"},
 		{"the certificate is a key", "?ca=" + ca.file("ca.pem") + "&cert=" + ca.file("client.key") + "&key=" + ca.file("client.key") + "&servername=pool.test", "PEM"},
 		{"nothing is said of TLS", "", "TLS"},
 	} {

@@ -168,6 +168,8 @@ func (a Address) explained(err error) error {
 		hint = "it needs another certificate, or one of the clocks is wrong"
 	case strings.Contains(text, "private key does not match public key"):
 		hint = "cert=FILE and key=FILE do not belong together"
+	case strings.Contains(text, "failed to append ca certs"):
+		hint = a.TLS.CA + " has no certificate of the form PEM: name the daemon's authority with ?ca=FILE"
 	case strings.Contains(text, "failed to find any PEM data"):
 		hint = "ca=FILE, cert=FILE and key=FILE are to be of the form PEM, as openssl makes them"
 	case strings.Contains(text, "x509: certificate is valid for"), strings.Contains(text, "x509: cannot validate certificate for"):
