@@ -49,6 +49,9 @@ type Result struct {
 
 	// Held is what a remote holds of what the tree began with; nil if nothing.
 	Held *Held
+	// Parts is all that a remote holds of what the tree was composed of, that which it
+	// began with too; some of it may not be in the tree any more.
+	Parts []*Held
 	// Away tells that contents may be where only a remote has them.
 	Away bool
 	// Whole gives the same result with a tree of which all is known. It is nil if

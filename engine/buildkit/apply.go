@@ -11,14 +11,16 @@ import (
 	"github.com/moby/buildkit/client/llb"
 
 	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/internal/shim"
 	"github.com/inlaybuild/inlay/tree"
 )
 
 // apply has a process at the daemon change what a tree began with into the tree. It
 // copies what is held from where it is; contents from here are among what it gets.
-func (r *Remote) apply(ctx context.Context, b base, t tree.Tree) (llb.State, error) {
-	a := &applying{remote: r, up: tree.NewDraft(tree.Empty()), numbers: map[*held]int{}}
+func (r *Remote) apply(ctx context.Context, b base, res engine.Result) (llb.State, error) {
+	t := res.Tree
+	a := &applying{remote: r, parts: res.Parts, up: tree.NewDraft(tree.Empty()), numbers: map[*held]int{}}
 	list, err := shim.List(ctx, b.tree, t, a.where)
 	if err != nil {
 		return llb.State{}, err
@@ -82,7 +84,8 @@ func mountPlaces(n int) llb.State {
 // applying is a list of changes that is being made.
 type applying struct {
 	remote  *Remote
-	up      *tree.Draft // what comes from here
+	parts   []*engine.Held // where contents may be
+	up      *tree.Draft    // what comes from here
 	sources []*held
 	numbers map[*held]int
 }
@@ -92,7 +95,7 @@ const small = 4 << 10
 
 // where tells where a content is.
 func (a *applying) where(ctx context.Context, d digest.Digest) (shim.Content, error) {
-	if at, ok := a.remote.places.find(d); ok && at.file {
+	if at, ok := a.remote.places.among(a.parts, d); ok && at.file {
 		n, ok := a.numbers[at.held]
 		if !ok {
 			n = len(a.sources)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -283,28 +282,51 @@ type place struct {
 	size int64
 }
 
-// places finds what is held.
+// places finds what is held: of each thing that is held the first place.
 type places struct {
 	mu  sync.Mutex
-	all map[digest.Digest]place
+	all map[digest.Digest][]place
 }
 
 func (p *places) add(d digest.Digest, at place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all == nil {
-		p.all = map[digest.Digest]place{}
+		p.all = map[digest.Digest][]place{}
 	}
-	if _, ok := p.all[d]; !ok {
-		p.all[d] = at
+	for _, there := range p.all[d] {
+		if there.held == at.held {
+			return
+		}
 	}
+	p.all[d] = append(p.all[d], at)
 }
 
+// find finds something, wherever it is.
 func (p *places) find(d digest.Digest) (place, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, ok := p.all[d]
-	return at, ok
+	if all := p.all[d]; len(all) > 0 {
+		return all[0], true
+	}
+	return place{}, false
+}
+
+// among finds something in what a tree was composed of. What is asked of a daemon
+// follows from that alone, and not from what else has been read there before: other
+// words for the same would have it made, or run, again.
+func (p *places) among(parts []*engine.Held, d digest.Digest) (place, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.all[d]
+	for _, h := range parts {
+		for _, at := range all {
+			if at.held == h.By.(*held) {
+				return at, true
+			}
+		}
+	}
+	return place{}, false
 }
 
 // listed is where a daemon listed what is known by its value alone: a symlink, a fifo,
@@ -327,10 +349,16 @@ func (l *listed) add(e tree.Entry, at place) {
 	l.all[e][at] = true
 }
 
-func (l *listed) find(e tree.Entry) []place {
+// among finds where in what a tree was composed of.
+func (l *listed) among(parts []*engine.Held, e tree.Entry) (out []place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Collect(maps.Keys(l.all[e.WithAttr(tree.Attr{})]))
+	for at := range l.all[e.WithAttr(tree.Attr{})] {
+		if slices.ContainsFunc(parts, func(h *engine.Held) bool { return h.By.(*held) == at.held }) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // OpenContent opens a file that a daemon holds.

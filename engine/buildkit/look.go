@@ -94,7 +94,7 @@ func (l *lowering) addLoose(looks map[*held]*looking) int {
 			continue
 		}
 		seen[e] = true
-		for _, at := range l.remote.listed.find(e) {
+		for _, at := range l.remote.listed.among(l.parts, e) {
 			k := looks[at.held]
 			if k == nil {
 				k = &looking{}

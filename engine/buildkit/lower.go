@@ -92,7 +92,7 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 	if c.Root == nil && len(c.Links) == 0 || c.Root != nil && c.Root.Len() == 0 && len(c.Links) == 0 {
 		return b.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
 	}
-	l := &lowering{remote: r, base: b, view: res.Whole != nil, up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}}
+	l := &lowering{remote: r, base: b, parts: res.Parts, view: res.Whole != nil, up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}}
 	if c.Root != nil {
 		if err := l.directory(ctx, "/", c.Root, res.Tree, l.up); err != nil {
 			return llb.State{}, engine.Lowering{}, err
@@ -127,7 +127,7 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 		}
 		return r.lower(ctx, known)
 	}
-	s, err := r.apply(ctx, b, res.Tree)
+	s, err := r.apply(ctx, b, res)
 	s = r.spoiled(s, engine.LowerApply)
 	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
 }
@@ -136,7 +136,8 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 type lowering struct {
 	remote   *Remote
 	base     base
-	up       *tree.Draft // what is uploaded, with all directories on the way to what is new
+	parts    []*engine.Held // where pieces may come from
+	up       *tree.Draft    // what is uploaded, with all directories on the way to what is new
 	uploaded map[string]bool
 	pieces   map[*held][]piece
 	loose    []tree.Entry // of a view: what may have been listed, and is uploaded
@@ -271,7 +272,7 @@ func (l *lowering) put(ctx context.Context, at string, e tree.Entry, d *tree.Dra
 		return l.putTree(ctx, at, e, d)
 	case tree.File:
 		l.files++
-		if from, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
+		if from, ok := l.findContent(e); ok {
 			l.piece(piece{from: from, to: at, attr: e.Attributes, view: l.view})
 			return nil
 		}
@@ -290,7 +291,7 @@ func (l *lowering) loosen(e tree.Entry) {
 }
 
 func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.Draft) error {
-	from, held := l.remote.findTree(t)
+	from, held := l.findTree(t)
 	if held {
 		l.dirs++
 		d.MakeDir(path.Base(at), t.Attr())
@@ -339,17 +340,20 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 
 // isHere tells whether a daemon holds nothing of a tree, so that it goes up whole.
 func (l *lowering) isHere(ctx context.Context, t tree.Tree) (bool, error) {
+	if len(l.parts) == 0 {
+		return true, nil
+	}
 	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
 		if err != nil {
 			return false, err
 		}
 		switch e := it.Entry.(type) {
 		case tree.Tree:
-			if _, ok := l.remote.findTree(e); ok {
+			if _, ok := l.findTree(e); ok {
 				return false, nil
 			}
 		case tree.File:
-			if _, ok := l.remote.places.find(e.Content); ok && e.Size > 0 {
+			if _, ok := l.findContent(e); ok {
 				return false, nil
 			}
 		}
@@ -372,8 +376,16 @@ func (l *lowering) link(group []string) {
 	l.up.Link(group...)
 }
 
+// findContent finds the content of a file.
+func (l *lowering) findContent(f tree.File) (place, bool) {
+	if f.Size == 0 {
+		return place{}, false
+	}
+	return l.remote.places.among(l.parts, f.Content)
+}
+
 // findTree finds a directory of which a daemon holds all entries.
-func (r *Remote) findTree(t tree.Tree) (place, bool) {
+func (l *lowering) findTree(t tree.Tree) (place, bool) {
 	if t.Len() == 0 {
 		return place{}, false
 	}
@@ -381,7 +393,7 @@ func (r *Remote) findTree(t tree.Tree) (place, bool) {
 	if !ok {
 		in = keyOf(t)
 	}
-	at, ok := r.places.find(in)
+	at, ok := l.remote.places.among(l.parts, in)
 	return at, ok && !at.file
 }
 

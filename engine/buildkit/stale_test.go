@@ -147,6 +147,39 @@ func TestWhatComesOutOfACacheIsOfOneRunWithWhatIsMadeBesideIt(t *testing.T) {
 	}
 }
 
+// What a client has read of a daemon before does not change what it asks for: other words
+// for the same tree would have a process run again.
+func TestWhatWasReadBeforeHasNothingRunAgain(t *testing.T) {
+	daemontest.Skip(t)
+	busybox := enginetest.Busybox(t)
+	says := "cat /proc/sys/kernel/random/uuid > /made"
+	for name, node := range map[string]*graph.Node{
+		"a process": script(busybox, says),
+		"a process that has something mounted": graph.New(graph.Exec{
+			Args: []string{"/bin/sh", "-c", says}, Network: graph.NetworkNone,
+			Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Input: 1}},
+		}, "mounted", busybox, graph.New(graph.NewFile{Path: "/file", Content: []byte("mounted")}, "new", graph.New(graph.Scratch{}, "scratch"))),
+		"a process behind a composition that a process applies": script(graph.New(graph.Hardlink{Path: "/bin/linked", Target: "/bin/sh"}, "link", script(busybox, "true")), says),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{address(t)}})
+			first := left(t, e, node, "/made")
+			for _, n := range []*graph.Node{busybox, node, graph.New(graph.NewFile{Path: "/file", Content: []byte("mounted")}, "new", node)} {
+				r, err := e.Resolve(t.Context(), n, nil)
+				if err == nil {
+					_, err = r.Known(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if again := left(t, e, node, "/made"); again != first {
+				t.Errorf("it ran again: it made %q, and then %q", first, again)
+			}
+		})
+	}
+}
+
 // A daemon where a process has run itself does not take from a cache what followed from
 // another run of it.
 func TestWhatFollowsFromAProcessIsOfItsRun(t *testing.T) {

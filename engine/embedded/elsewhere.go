@@ -127,7 +127,28 @@ func (s *step) pulled(ctx context.Context, place engine.Place, op graph.From) (e
 	}
 	s.uncached(engine.NotInStore, "it is not in the store: the remote has it, or fetches it when it is needed")
 	res.Origin = res.Tree
+	res.Parts = heldAs(res.Held)
 	return res, nil
+}
+
+// heldAs gives the parts of a result that is as a remote holds it.
+func heldAs(h *engine.Held) []*engine.Held {
+	if h == nil {
+		return nil
+	}
+	return []*engine.Held{h}
+}
+
+// partsOf gives what a remote holds of what results were composed of, in their order.
+func partsOf(in []engine.Result) (out []*engine.Held) {
+	for _, r := range in {
+		for _, p := range r.Parts {
+			if !slices.ContainsFunc(out, func(h *engine.Held) bool { return h.By == p.By }) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
 }
 
 // isView tells whether not all is known of some of the results.
@@ -220,6 +241,7 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 		}
 		return res
 	}
+	res.Parts = partsOf(in)
 	if res.Whole, res.Verify = nil, nil; !isView(in) {
 		return res
 	}
@@ -230,7 +252,7 @@ func (r *run) seen(n *graph.Node, in []engine.Result, res engine.Result) engine.
 			return engine.Result{}, err
 		}
 		whole, err := r.quietly(n, func(engine.Event) {}).resolve(ctx, inputs)
-		whole.Away = true
+		whole.Away, whole.Parts = true, partsOf(inputs)
 		return whole, err
 	})
 	return res
@@ -278,7 +300,7 @@ func (e *Engine) wholeOf(ctx context.Context, res engine.Result, h *engine.Held)
 		return engine.Result{}, err
 	}
 	res.Tree, res.Whole, res.Held = t, nil, &engine.Held{Tree: t, By: h.By}
-	res.Origin = t
+	res.Origin, res.Parts = t, heldAs(res.Held)
 	return res, nil
 }
 
@@ -359,7 +381,7 @@ func (x *exec) came(ctx context.Context, p runtime.Process, exit engine.RemoteEx
 	res := x.in[0]
 	if exit.Held != nil {
 		res.Tree, res.Held, res.Whole = exit.Held.Tree, exit.Held, nil
-		res.Origin = res.Tree
+		res.Origin, res.Parts = res.Tree, heldAs(exit.Held)
 	}
 	code := runtime.Exit{Code: exit.Exit.Code, OOM: exit.Exit.OOM}
 	var start error
