@@ -70,6 +70,7 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 // write puts what changes into the store until it is stopped.
 func (ns *notes) write(ctx context.Context) {
 	defer close(ns.ended)
+	ns.ready()
 	for {
 		select {
 		case <-ns.wake:
@@ -84,6 +85,13 @@ func (ns *notes) write(ctx context.Context) {
 		}
 		_ = ns.flush(ctx) // it has told; what was not written is tried again
 	}
+}
+
+// ready makes what the first write needs, while the first steps go on: the place for
+// logs, and encoders of all that records have, which takes longer than to encode one.
+func (ns *notes) ready() {
+	_, _ = json.Marshal(runs.StepRecord{Call: "\n", Image: &runs.Image{Base: &runs.Base{}}, Placed: &runs.Placed{}, Uncached: &runs.Miss{}})
+	_ = ns.run.Prepare() // the first write says what is wrong
 }
 
 // change notes that a step is not in the store as it is. The caller holds mu.
