@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -261,38 +262,41 @@ func TestAbsentImageIsOneClearError(t *testing.T) {
 
 func TestBusyRegistryIsAskedAgain(t *testing.T) {
 	for _, status := range []int{429, 500, 502, 503, 504} {
-		s := start(t, false)
-		var m imagetest.Memory
-		d := imagetest.Simple(t, &m)
-		var mu sync.Mutex
-		seen := map[string]int{}
-		s.stand(func(w http.ResponseWriter, r *http.Request) bool {
-			mu.Lock()
-			defer mu.Unlock()
-			key := r.Method + r.URL.Path
-			if seen[key]++; seen[key] > 2 {
-				return false
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel() // they wait, most of the time
+			s := start(t, false)
+			var m imagetest.Memory
+			d := imagetest.Simple(t, &m)
+			var mu sync.Mutex
+			seen := map[string]int{}
+			s.stand(func(w http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				key := r.Method + r.URL.Path
+				if seen[key]++; seen[key] > 2 {
+					return false
+				}
+				w.WriteHeader(status)
+				return true
+			})
+			r := s.repository(t, "app", registry.RepositoryOptions{})
+			push(t, r, &m, d, "")
+			if err := pull(t, r, ""); err != nil {
+				t.Errorf("twice: %v", err)
 			}
-			w.WriteHeader(status)
-			return true
+			s.forget()
+			s.stand(func(w http.ResponseWriter, r *http.Request) bool {
+				w.WriteHeader(status)
+				return true
+			})
+			err := pull(t, r, "")
+			if !errors.Is(err, registry.ErrUnavailable) {
+				t.Errorf("always: %v", err)
+			}
+			if n := len(s.asked("HEAD")); n != 5 {
+				t.Errorf("always: asked %d times", n)
+			}
 		})
-		r := s.repository(t, "app", registry.RepositoryOptions{})
-		push(t, r, &m, d, "")
-		if err := pull(t, r, ""); err != nil {
-			t.Errorf("%d twice: %v", status, err)
-		}
-		s.forget()
-		s.stand(func(w http.ResponseWriter, r *http.Request) bool {
-			w.WriteHeader(status)
-			return true
-		})
-		err := pull(t, r, "")
-		if !errors.Is(err, registry.ErrUnavailable) {
-			t.Errorf("always %d: %v", status, err)
-		}
-		if n := len(s.asked("HEAD")); n != 5 {
-			t.Errorf("always %d: asked %d times", status, n)
-		}
 	}
 }
 
