@@ -169,6 +169,6 @@ type Exported struct {
 	// Image names the manifest or index; nil for a directory or a plain tar.
 	Image     *image.Descriptor
 	NewLayer  *image.Layer // made from what changed since the base; nil if nothing did
-	Reused    int          // layers that are the base's own
+	Reused    int          // layers that are the base's own; -1 if a remote wrote it, which does not say
 	Platforms []string
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/inlaybuild/inlay/cmd/inlay/internal/show"
@@ -87,12 +86,15 @@ type exportedLine struct {
 	Place     string   `json:"place"`
 	Manifest  string   `json:"manifest,omitempty"`
 	NewLayer  string   `json:"newLayer,omitempty"`
-	Reused    int      `json:"reusedLayers"`
+	Reused    *int     `json:"reusedLayers,omitempty"` // nil if a daemon wrote it
 	Platforms []string `json:"platforms,omitempty"`
 }
 
 func exportedOf(e engine.Exported) exportedLine {
-	l := exportedLine{Place: e.Place, Reused: e.Reused, Platforms: e.Platforms}
+	l := exportedLine{Place: e.Place, Platforms: e.Platforms}
+	if e.Reused >= 0 {
+		l.Reused = &e.Reused
+	}
 	if e.Image != nil {
 		l.Manifest = e.Image.Digest.String()
 	}
@@ -116,7 +118,11 @@ func (s *session) exported(e engine.Exported) error {
 func written(e engine.Exported) string {
 	text := show.Quote(e.Place)
 	if e.Image != nil {
-		text += fmt.Sprintf("  %s  %s", e.Image.Digest, show.Plural(int64(e.Reused), "layer"))
+		text += "  " + e.Image.Digest.String() + "  "
+		if e.Reused < 0 {
+			return text + "by the daemon"
+		}
+		text += show.Plural(int64(e.Reused), "layer")
 		if e.NewLayer != nil {
 			text += " and a new one of " + show.Size(e.NewLayer.Size)
 		}

@@ -55,7 +55,7 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 		return engine.Exported{}, true, fmt.Errorf("the daemon says that it pushed %s, but not what: %w", to.Path, err)
 	}
 	return engine.Exported{
-		Place: to.String(), Image: &image.Descriptor{MediaType: image.MediaTypeManifest, Digest: d},
+		Place: to.String(), Image: &image.Descriptor{MediaType: image.MediaTypeManifest, Digest: d}, Reused: -1,
 		Platforms: []string{image.FormatPlatform(res.Config.Platform())},
 	}, true, nil
 }
