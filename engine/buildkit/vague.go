@@ -74,6 +74,10 @@ func (l lister) surveyed(ctx context.Context) ([]tree.Child, error) {
 		if err != nil {
 			return nil, err
 		}
+		f, isFile := c.Entry.(tree.File)
+		if _, isTree := c.Entry.(tree.Tree); !isTree && (!isFile || f.Size == 0) {
+			l.byValue(path.Join(l.path, c.Name), c.Entry)
+		}
 		out = append(out, c)
 	}
 	return out, nil

@@ -99,21 +99,28 @@ func TestNamesOfOneInodeStayThatWhenTheyAreCopiedOutOfAList(t *testing.T) {
 	if _, err := exec.LookPath("busybox"); err != nil {
 		t.Skip("needs a static busybox")
 	}
-	e := open(t, embedded.Options{}, buildkit.Options{})
-	made := graph.New(graph.Exec{Args: sh("mkdir /d; cd /d; ln -s to a; ln a b; /bin/busybox mkfifo f; ln f g; : > e; ln e h; ln -s to other; : > empty")}, "made", composed(t))
-	n := graph.New(graph.Copy{To: "/w/", From: []string{"/d/*"}, Options: graph.CopyOptions{KeepLink: true}}, "copy", composed(t), made)
-	n = graph.New(graph.Exec{Args: sh(": > /w/new")}, "exec", n)
-	r, err := e.Resolve(t.Context(), n, nil)
-	if err == nil {
-		r, err = r.Known(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for p, want := range map[string]int{"/w/a": 2, "/w/f": 2, "/w/e": 2, "/w/other": 1, "/w/empty": 1, "/w/new": 1} {
-		if group, err := r.Tree.LinkGroup(t.Context(), p); err != nil || len(group) != want {
-			t.Errorf("%s is one of %q (%v), want %d", p, group, err, want)
-		}
+	for name, more := range map[string]string{
+		"a list of a daemon":     "",
+		"a list out of a survey": "; for i in $(/bin/busybox seq 70); do : > $i; done",
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := open(t, embedded.Options{}, buildkit.Options{})
+			made := graph.New(graph.Exec{Args: sh("mkdir /d; cd /d; ln -s to a; ln a b; /bin/busybox mkfifo f; ln f g; : > e; ln e h; ln -s to other; : > empty" + more)}, "made", composed(t))
+			n := graph.New(graph.Copy{To: "/w/", From: []string{"/d/*"}, Options: graph.CopyOptions{KeepLink: true}}, "copy", composed(t), made)
+			n = graph.New(graph.Exec{Args: sh(": > /w/new")}, "exec", n)
+			r, err := e.Resolve(t.Context(), n, nil)
+			if err == nil {
+				r, err = r.Known(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for p, want := range map[string]int{"/w/a": 2, "/w/f": 2, "/w/e": 2, "/w/other": 1, "/w/empty": 1, "/w/new": 1} {
+				if group, err := r.Tree.LinkGroup(t.Context(), p); err != nil || len(group) != want {
+					t.Errorf("%s is one of %q (%v), want %d", p, group, err, want)
+				}
+			}
+		})
 	}
 }
 
