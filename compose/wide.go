@@ -16,8 +16,13 @@ const enough = 64
 // would follow.
 func (p *planner) mergeWide(at spot, from string, t tree.Tree, links tree.LinkView) (done bool, err error) {
 	base, pristine := at.dir.Base()
-	if !pristine || t.Len() < p.wide || t.Len() < 2*base.Len() {
+	if !pristine {
 		return false, nil
+	}
+	if n, err := t.Names(p.ctx); err != nil || n < p.wide {
+		return false, err
+	} else if few, err := base.Names(p.ctx); err != nil || n < 2*few {
+		return false, err
 	}
 	if !p.o.Overlay {
 		meets, err := p.meetsLink(base, t)

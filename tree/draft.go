@@ -100,7 +100,8 @@ func (d *Draft) Remove(name string) {
 // more names than the directory it costs no more than the latter has. The
 // hardlink groups of t itself do not come along, those of directories in it do.
 func (d *Draft) Fill(ctx context.Context, t Tree) error {
-	if d.fill.Len() == 0 && len(d.names) == 0 && d.base.Len() <= t.Len() {
+	_, isView := t.StandIn()
+	if !isView && d.fill.Len() == 0 && len(d.names) == 0 && d.base.Len() <= t.Len() {
 		d.fill = t
 		return nil
 	}

@@ -38,6 +38,19 @@ func (t Tree) StandIn() (d digest.Digest, ok bool) {
 	return t.list.digest(), true
 }
 
+// Names gives the number of names in the directory itself, as [Tree.Len] does, of a
+// view too: that is listed.
+func (t Tree) Names(ctx context.Context) (int64, error) {
+	if _, ok := t.StandIn(); !ok {
+		return t.Len(), nil
+	}
+	b, err := t.list.load(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(b.children)), nil
+}
+
 // listed gives the body of a view: all names in one chunk, wherever chunks would
 // be cut, as its digest is not that of the body.
 func (l *list) listed(ctx context.Context) (*body, error) {

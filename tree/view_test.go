@@ -3,6 +3,8 @@ package tree_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/inlaybuild/inlay/compose"
@@ -76,7 +78,52 @@ func TestCopyingIntoAViewIsCopyingIntoTheTree(t *testing.T) {
 		if err == nil && listed(t, got.Tree).Digest() != want.Tree.Digest() {
 			t.Fatal("another tree")
 		}
+		if err == nil && !slices.Equal(waysOf(got), waysOf(want)) {
+			t.Fatalf("it is told of %q, want %q", waysOf(got), waysOf(want))
+		}
 	})
+}
+
+// waysOf gives what a result tells of what went where.
+func waysOf(r compose.Result) (out []string) {
+	for _, p := range r.Placements {
+		out = append(out, fmt.Sprint(p.Action, " ", p.From, " ", p.To))
+	}
+	return out
+}
+
+// A directory of many names over one of few: the planner looks at the few alone.
+func TestAViewOfManyNamesIsLaidOverAsTheTreeIs(t *testing.T) {
+	ctx := t.Context()
+	many, few := tree.NewDraft(tree.Empty()), tree.NewDraft(tree.Empty())
+	for i := range 100 {
+		many.Put(fmt.Sprint(i), tree.File{Attributes: tree.Attr{Mode: 0o644}})
+	}
+	few.Put("7", tree.Symlink{Target: "x"})
+	src, err := many.Tree(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst, err := few.Tree(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := compose.Copy(ctx, dst, "/", src, "/", compose.Options{Contents: true, Overlay: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for name, in := range map[string][2]tree.Tree{
+		"of a view": {dst, viewOf(src, &asked)}, "over a view": {viewOf(dst, &asked), src}, "of a view over a view": {viewOf(dst, &asked), viewOf(src, &asked)},
+	} {
+		got, err := compose.Copy(ctx, in[0], "/", in[1], "/", compose.Options{Contents: true, Overlay: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(waysOf(got), waysOf(want)) {
+			t.Errorf("%s: it is told of %q, want %q", name, waysOf(got), waysOf(want))
+		}
+	}
 }
 
 func TestAViewIsListedOnceAndOnlyWhereSomebodyLooks(t *testing.T) {

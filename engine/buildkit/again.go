@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/internal/daemon"
 	"github.com/inlaybuild/inlay/internal/shim"
 )
@@ -40,7 +41,9 @@ func heldBy(results ...engine.Result) (out []*held) {
 func treesOf(x engine.RemoteProcess) []engine.Result {
 	out := []engine.Result{x.Root}
 	for _, m := range x.Mounts {
-		out = append(out, m.From)
+		if m.Kind == graph.MountTree {
+			out = append(out, m.From)
+		}
 	}
 	return out
 }

@@ -343,7 +343,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		h.identify(on, ended)
 		h.ranAs(name)
 		h.ended(&ending{p.x.Call, exit.Exit.Code, said, heldBy(treesOf(p.x.RemoteProcess)...), on})
-		p.remote.made(h, said, p.x.Root)
+		p.remote.made(came{p.x.Call, h, said, treesOf(p.x.RemoteProcess)})
 		exit.Held = h.asView()
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/client/llb"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
@@ -46,7 +45,11 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 	if o.PlainHTTP {
 		attrs["registry.insecure"] = "true"
 	}
-	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, r.caches(func(kind string) bool { return kind == "inline" }), telling(to.Path, o.Progress))
+	inline, err := r.inlineFor(ctx, res)
+	if err != nil {
+		return engine.Exported{}, true, err
+	}
+	told, err := r.export(ctx, res, client.ExportEntry{Type: client.ExporterImage, Attrs: attrs}, inline, telling(to.Path, o.Progress))
 	if err != nil {
 		return engine.Exported{}, true, fmt.Errorf("the daemon could not push %s: %w", to.Path, err)
 	}
@@ -89,6 +92,11 @@ func (h *held) lostInLayers(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the tree at the daemon: %w", err)
 	}
+	return lostInLayers(ctx, t)
+}
+
+// lostInLayers is that of a tree.
+func lostInLayers(ctx context.Context, t tree.Tree) (string, error) {
 	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
 		if err != nil {
 			return "", err
@@ -97,7 +105,7 @@ func (h *held) lostInLayers(ctx context.Context) (string, error) {
 			continue
 		}
 		if err := inLayer(it.Path, it.Entry); err != nil {
-			return err.Error(), nil
+			return strings.TrimPrefix(err.Error(), errUnwritable.Error()+": "), nil
 		}
 		for name := range it.Entry.Attr().Xattrs.All() {
 			if name != "security.capability" {
@@ -143,67 +151,6 @@ func (r *Remote) export(ctx context.Context, res engine.Result, e client.ExportE
 		return err
 	})
 	return told, err
-}
-
-// ExportCache has a daemon write all that processes have made to the caches that
-// were asked for, and how they ended. A cache has what one result follows from: so that
-// of all of them is the result of laying them over one another.
-func (r *Remote) ExportCache(ctx context.Context) error {
-	r.mu.Lock()
-	tips, said := slices.Clone(r.tips), slices.Clone(r.said)
-	r.mu.Unlock()
-	to := r.caches(func(kind string) bool { return kind != "inline" })
-	if len(to) == 0 || len(tips) == 0 {
-		return nil
-	}
-	var states []llb.State
-	for _, h := range append(tips, said...) {
-		states = append(states, h.state)
-	}
-	s := llb.Merge(states, llb.WithCustomName("inlay: all that was made"))
-	err := r.on(ctx, func(d *daemon.Daemon) error {
-		if err := endsAgain(ctx, d, tips...); err != nil {
-			return d.Lost(err)
-		}
-		def, err := d.Define(ctx, s)
-		if err != nil {
-			return err
-		}
-		_, err = d.Export(ctx, def, nil, to, nil)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write the cache: %w", err)
-	}
-	for _, h := range tips {
-		if lost, err := h.lostInLayers(ctx); err == nil && lost != "" { // it is written, whatever becomes of the daemon
-			r.local.Tell(engine.CacheTold{Cache: joined(r.options.CacheTo), Warning: true, Text: "who takes a result from it does not get all that a process left: " + lost})
-			break
-		}
-	}
-	return nil
-}
-
-// caches gives the caches of some kinds that results go to.
-func (r *Remote) caches(of func(kind string) bool) []client.CacheOptionsEntry {
-	return slices.DeleteFunc(slices.Clone(r.to), func(c client.CacheOptionsEntry) bool { return !of(c.Type) })
-}
-
-// made notes what a process left: of what it began with, nothing more is needed.
-func (r *Remote) made(h, said *held, from engine.Result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if from.Held != nil {
-		if i := slices.Index(r.tips, from.Held.By.(*held)); i >= 0 {
-			r.tips = slices.Delete(r.tips, i, i+1)
-		}
-	}
-	if !slices.Contains(r.said, said) {
-		r.said = append(r.said, said)
-	}
-	if !slices.Contains(r.tips, h) {
-		r.tips = append(r.tips, h)
-	}
 }
 
 // few is how many files are brought here one by one.

@@ -74,8 +74,7 @@ type Remote struct {
 	wrong  map[digest.Digest]string // trees that a daemon made something else of, and why
 
 	spoil func(llb.State, engine.LoweringKind) llb.State // in tests: what a daemon that lies makes of it
-	said  []*held                                        // what the shim wrote of each process
-	tips  []*held                                        // what processes left that no other process began with
+	came  []came                                         // what processes came to, in the order of their ends
 }
 
 // ParseEngine reads an address, or several with a comma between them, as --engine has it:

@@ -1,0 +1,167 @@
+package buildkit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/internal/daemon"
+)
+
+// A cache of a daemon is made of layers, which do not hold all that a tree can have
+// (lostInLayers). Who finds there what a process left, or a tree that one has seen,
+// would get another one. So what layers would lose is not written to a cache, nor what
+// follows from it: others make it again.
+
+// came is what a process came to.
+type came struct {
+	call string
+	left *held
+	said *held           // what the shim wrote
+	saw  []engine.Result // what it began with, and what was mounted
+}
+
+// made notes what a process came to.
+func (r *Remote) made(c came) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.ContainsFunc(r.came, func(b came) bool { return b.left == c.left && b.said == c.said }) {
+		r.came = append(r.came, c)
+	}
+}
+
+// ExportCache has a daemon write all that processes have made to the caches that
+// were asked for, and how they ended. A cache has what one result follows from: so that
+// of all of them is the result of laying them over one another.
+func (r *Remote) ExportCache(ctx context.Context) error {
+	to := r.caches(func(kind string) bool { return kind != "inline" })
+	if len(to) == 0 {
+		return nil
+	}
+	lossy, why, err := r.lossy(ctx)
+	if err != nil {
+		return fmt.Errorf("write the cache: %w", err)
+	}
+	r.mu.Lock()
+	all := slices.DeleteFunc(slices.Clone(r.came), func(c came) bool { return lossy[c.left] })
+	r.mu.Unlock()
+	if len(all) > 0 {
+		err = r.exportAll(ctx, all, to)
+	}
+	if err != nil {
+		return fmt.Errorf("write the cache: %w", err)
+	}
+	if why != "" {
+		r.local.Tell(engine.CacheTold{Cache: joined(r.options.CacheTo), Warning: true, Text: "it does not get " + why})
+	}
+	return nil
+}
+
+// exportAll has a daemon write what processes came to.
+func (r *Remote) exportAll(ctx context.Context, all []came, to []client.CacheOptionsEntry) error {
+	var tips []*held // of what a process began with, nothing more is needed
+	for _, c := range all {
+		tips = append(tips, c.left)
+		for _, h := range heldBy(c.saw[0]) {
+			tips = slices.DeleteFunc(tips, func(t *held) bool { return t == h })
+		}
+	}
+	var states []llb.State
+	for _, h := range tips {
+		states = append(states, h.state)
+	}
+	for _, c := range all {
+		states = append(states, c.said.state)
+	}
+	s := llb.Merge(states, llb.WithCustomName("inlay: all that was made"))
+	return r.on(ctx, func(d *daemon.Daemon) error {
+		if err := endsAgain(ctx, d, tips...); err != nil {
+			return d.Lost(err)
+		}
+		def, err := d.Define(ctx, s)
+		if err != nil {
+			return err
+		}
+		_, err = d.Export(ctx, def, nil, to, nil)
+		return err
+	})
+}
+
+// lossy gives what a cache would have otherwise than it is, or something that it
+// follows from, and says what that is; "" if there is nothing. Each tree is read once.
+func (r *Remote) lossy(ctx context.Context) (all map[*held]bool, why string, err error) {
+	r.mu.Lock()
+	came := slices.Clone(r.came)
+	r.mu.Unlock()
+	all = map[*held]bool{}
+	for _, c := range came { // what others follow from is before them
+		if follows(c.saw, all) {
+			all[c.left] = true
+			continue
+		}
+		lost, err := c.lost(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		if lost == "" {
+			continue
+		}
+		all[c.left] = true
+		if why == "" {
+			why = fmt.Sprintf("the result of %s, nor what follows from that, as its layers would lose something: %s", c.call, lost)
+		}
+	}
+	return all, why, nil
+}
+
+// follows tells whether some of the results were made of what is held.
+func follows(results []engine.Result, from map[*held]bool) bool {
+	return slices.ContainsFunc(results, func(r engine.Result) bool {
+		return slices.ContainsFunc(r.Parts, func(h *engine.Held) bool { return from[h.By.(*held)] })
+	})
+}
+
+// lost tells what layers would lose of what a process left, and of what it has seen.
+func (c came) lost(ctx context.Context) (string, error) {
+	for _, res := range c.saw {
+		if _, held := res.Tree.StandIn(); held {
+			continue // it is as a process left it, or a registry has it
+		}
+		if res.Whole != nil {
+			var err error
+			if res, err = res.Whole(ctx); err != nil {
+				return "", err
+			}
+		}
+		if lost, err := lostInLayers(ctx, res.Tree); err != nil || lost != "" {
+			return lost, err
+		}
+	}
+	return c.left.lostInLayers(ctx)
+}
+
+// caches gives the caches of some kinds that results go to.
+func (r *Remote) caches(of func(kind string) bool) []client.CacheOptionsEntry {
+	return slices.DeleteFunc(slices.Clone(r.to), func(c client.CacheOptionsEntry) bool { return !of(c.Type) })
+}
+
+// inlineFor gives the caches that a result is to have in its own image.
+func (r *Remote) inlineFor(ctx context.Context, res engine.Result) ([]client.CacheOptionsEntry, error) {
+	to := r.caches(func(kind string) bool { return kind == "inline" })
+	if len(to) == 0 {
+		return nil, nil
+	}
+	lossy, why, err := r.lossy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if follows([]engine.Result{res}, lossy) {
+		r.local.Tell(engine.CacheTold{Cache: "inline", Warning: true, Text: "the image is no cache: it would not have " + why})
+		return nil, nil
+	}
+	return to, nil
+}
