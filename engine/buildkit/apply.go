@@ -54,12 +54,18 @@ func (r *Remote) apply(ctx context.Context, b base, res engine.Result) (llb.Stat
 		llb.Dir("/"), llb.ReadonlyRootFS(), llb.WithCustomName("inlay: apply changes"),
 		llb.AddMount("/in", todo, llb.Readonly),
 	}
-	id := t.Digest().Append(nil)
+	name, err := r.nameOf(ctx, res)
+	if err != nil {
+		return llb.State{}, err
+	}
+	id := name.Append(nil)
 	if b.held != nil {
-		id = b.held.attempt().Append(id)
+		id = b.held.source().Append(id)
+	} else {
+		id = b.tree.Digest().Append(id)
 	}
 	for i, h := range a.sources {
-		id = h.attempt().Append(id)
+		id = h.source().Append(id)
 		at := "/spec/" + strconv.Itoa(i) // the image of the program has the directory above
 		args = append(args, at)
 		with = append(with, llb.AddMount(at, h.state, llb.Readonly))
@@ -67,7 +73,7 @@ func (r *Remote) apply(ctx context.Context, b base, res engine.Result) (llb.Stat
 	if len(a.sources) > 0 {
 		with = append(with, llb.AddMount("/spec", mountPlaces(len(a.sources)), llb.Readonly))
 	}
-	with = append(with, only(digest.Of(id)), llb.AddEnv("INLAY_BASE", b.tree.Digest().String()))
+	with = append(with, only(digest.Of(id)))
 	run := program.Run(append(with, llb.Args(args))...)
 	return run.AddMount("/out", b.state), nil
 }

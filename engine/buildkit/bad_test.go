@@ -518,3 +518,24 @@ func TestWhatFailedIsRunAgainAndWhatSucceedsThenIsAResult(t *testing.T) {
 		}
 	}
 }
+
+// One failure is no reason for others to run for ever what has succeeded since.
+func TestWhatSucceedsAfterAFailureIsAResultForAllClients(t *testing.T) {
+	cache := graph.Exec{Network: graph.NetworkNone, Mounts: []graph.Mount{{Kind: graph.MountCache, Target: "/c", Name: t.Name() + rand.Text()}}}
+	cache.Args = []string{"/bin/sh", "-c", "echo x >> /c/tries; [ $(wc -l < /c/tries) -ge 3 ] && " + uuid}
+	n := graph.New(cache, "third time", enginetest.Busybox(t))
+	var said []string
+	for try := range 4 {
+		t.Run(fmt.Sprint("client ", try+1), func(t *testing.T) { // which is closed before the next one
+			e := open(t, embedded.Options{}, buildkit.Options{})
+			if try >= 2 {
+				said = append(said, saidBy(t, e, n))
+			} else if _, err := e.Resolve(t.Context(), n, nil); err == nil {
+				t.Error("it did not fail")
+			}
+		})
+	}
+	if len(said) != 2 || said[0] != said[1] {
+		t.Errorf("it ran again: it said %q", said)
+	}
+}

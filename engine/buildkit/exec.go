@@ -56,30 +56,45 @@ func (r *Remote) Exec(ctx context.Context, x engine.RemoteExec) (engine.RemoteEx
 	if x.Remembered {
 		attempt = []byte(x.Attempt)
 	}
-	fresh := false // nobody has run it as this attempt
+	failures, fresh := 0, false
 	for tries := 1; ; tries++ {
-		out, err := run.try(ctx, attempt)
+		out, name, err := run.try(ctx, attempt)
 		var other *otherRunError
+		next := ""
 		switch {
 		case errors.As(err, &other) && tries < mostTries:
-			attempt, fresh = []byte(other.next()), false // as all others have it that see the same
+			next = other.next()
 		case err != nil || !out.Cached || x.Remembered || slices.Contains(x.Expect, out.Exit.Code) || fresh:
 			return out, err
+		case failures == mostFailures:
+			next, fresh = rand.Text(), true
 		default:
-			attempt, fresh = []byte(rand.Text()), true
+			next, tries = afterFailure(attempt, name), 0
+			failures++
 		}
 		// The daemon takes what a failed process left for a result, or has what one run
-		// said and what another one left. It is run again as another one, and that is
-		// remembered: what comes of it is a result. (That the daemon ignores its result
-		// would be simpler, but then it empties caches, too.)
+		// said and what another one left. It is run again as another one, which has the
+		// same name for all that see the same, and that is remembered: what comes of it is
+		// a result. (That the daemon ignores its result would be simpler, but then it
+		// empties caches, too.)
+		attempt = []byte(next)
 		if err := r.local.Remember(ctx, map[digest.Digest][]byte{key: attempt}); err != nil {
 			return engine.RemoteExit{}, err
 		}
 	}
 }
 
-// mostTries is how often a process is run until a daemon has all of one run.
-const mostTries = 3
+// mostTries is how often a process is run until a daemon has all of one run, and
+// mostFailures how many failures are gone through until it has a name of its own.
+const (
+	mostTries    = 3
+	mostFailures = 100
+)
+
+// afterFailure names the attempt that takes the place of one that failed.
+func afterFailure(attempt []byte, run string) string {
+	return digest.Of([]byte("inlay attempt 2\n" + string(attempt) + "\n" + run)).Hex()
+}
 
 // otherRunError means that what a process said and what it left are of two runs of it. A
 // daemon keeps the two apart, and makes what it lacks by another run.
@@ -106,7 +121,7 @@ type process struct {
 
 // process makes the trees that it is to see, and says how it is run.
 func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (*process, error) {
-	rootAttr := x.Root.Tree.Attr()
+	rootAttr := r.rootAttr(x.Root)
 	if err := keepsAttr("/", rootAttr); err != nil {
 		return nil, err
 	}
@@ -224,7 +239,7 @@ func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out [
 				}
 				o = append(o, llb.SourcePath(m.Path))
 			} else {
-				roots[m.Target] = m.From.Tree.Attr()
+				roots[m.Target] = p.remote.rootAttr(m.From)
 				if err := keepsAttr(m.Mount.Target, roots[m.Target]); err != nil {
 					return nil, nil, err
 				}
@@ -273,21 +288,22 @@ func ownerOf(s string) (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// try runs the process, or takes what the daemon remembers of it.
-func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExit, err error) {
+// try runs the process, or takes what the daemon remembers of it. It gives the name of
+// the run.
+func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExit, name string, err error) {
 	run := p.run(attempt)
 	out := run.AddMount(outDir, llb.Scratch())
 	h, err := p.remote.hold(ctx, run.Root(), p.x.Root.Tree.Attr())
 	if err != nil {
-		return engine.RemoteExit{}, err
+		return engine.RemoteExit{}, "", err
 	}
 	said, err := p.remote.hold(ctx, out, tree.Attr{})
 	if err != nil {
-		return engine.RemoteExit{}, err
+		return engine.RemoteExit{}, "", err
 	}
 	vertex, err := p.remote.vertex(ctx, run.Root())
 	if err != nil {
-		return engine.RemoteExit{}, err
+		return engine.RemoteExit{}, "", err
 	}
 	var exit engine.RemoteExit
 	var e shim.Exit
@@ -295,7 +311,6 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	attempts := 0
 	var on *daemon.Daemon
 	var ended []byte
-	var name string // of the run
 	var layered bool
 	err = p.remote.on(ctx, func(d *daemon.Daemon) error {
 		if attempts++; attempts > 1 {
@@ -313,6 +328,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		}
 		on = d
 		exit, e, ended, err = p.exit(ctx, ref, w, live)
+		name = e.Run
 		w.stop() // should it run again, nobody is to hear that
 		if err == nil && exit.Exit.NotStarted == "" {
 			name, layered, err = p.sameRun(ctx, d, h, ref, e)
@@ -323,11 +339,11 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		return d.Lost(err)
 	})
 	if err == nil && exit.Exit.NotStarted != "" {
-		return exit, nil // it left nothing
+		return exit, name, nil // it left nothing
 	}
 	if err != nil && ctx.Err() == nil {
 		if detail, ok := p.remote.watches.notStarted(ctx, vertex); ok {
-			return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: detail}}, nil
+			return engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: detail}}, name, nil
 		}
 	}
 	if err == nil {
@@ -349,7 +365,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {
 		err = fmt.Errorf("at the daemon: %w", err)
 	}
-	return exit, err
+	return exit, name, err
 }
 
 // sameRun tells whether what the process left is of the run that said how it ended; if

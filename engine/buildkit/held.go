@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/client/llb"
@@ -38,6 +39,8 @@ type held struct {
 	ranOf    string         // the run that left it, of what a process left
 	ending   *ending        // of the process that left it; nil of what none left
 	from     []*held        // what it is made of, which may have been left by processes
+
+	surveyed atomic.Bool // lists of it come out of a survey
 
 	once struct {
 		sync.Mutex
@@ -210,7 +213,7 @@ func (l lister) children(list []*fstypes.Stat) (out []tree.Child, err error) {
 // entry gives the entry that the daemon describes.
 func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
 	a := attrOf(s)
-	l.held.remote.told.add(a.ModTime)
+	l.held.tell(a)
 	p := path.Join(l.path, s.Path)
 	switch mode := os.FileMode(s.Mode); mode & os.ModeType {
 	case os.ModeDir:
@@ -233,6 +236,13 @@ func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
 		return l.byValue(p, tree.Socket{Attributes: a}), nil
 	default:
 		return nil, fmt.Errorf("of an unknown kind %v", mode)
+	}
+}
+
+// tell notes a time that a process left.
+func (h *held) tell(a tree.Attr) {
+	if h.run() != "" {
+		h.remote.told.add(a.ModTime)
 	}
 }
 
@@ -275,11 +285,12 @@ func timeOf(ns int64) tree.Time {
 
 // place is where something is that a stand-in or a digest stands for.
 type place struct {
-	held *held
-	path string
-	attr tree.Attr // as it is there
-	file bool      // otherwise a directory
-	size int64
+	held  *held
+	path  string
+	attr  tree.Attr // as it is there
+	file  bool      // otherwise a directory
+	size  int64
+	known bool // it is there by its digest, not by what stands for it
 }
 
 // places finds what is held: of each thing that is held the first place.
@@ -312,16 +323,17 @@ func (p *places) find(d digest.Digest) (place, bool) {
 	return place{}, false
 }
 
-// among finds something in what a tree was composed of. What is asked of a daemon
-// follows from that alone, and not from what else has been read there before: other
-// words for the same would have it made, or run, again.
+// among finds something in what a tree was composed of, by its digest where all was known
+// of that. What is asked of a daemon follows from the tree alone, and not from what else
+// has been read there before: other words for the same would have it made, or run, again.
 func (p *places) among(parts []*engine.Held, d digest.Digest) (place, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := p.all[d]
 	for _, h := range parts {
+		_, isView := h.Tree.StandIn()
 		for _, at := range all {
-			if at.held == h.By.(*held) {
+			if at.held == h.By.(*held) && (!at.known || !isView || at.held.surveyed.Load()) {
 				return at, true
 			}
 		}

@@ -80,6 +80,12 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 		if at, ok := r.places.find(in); ok && at.path == "/" {
 			return at.held.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
 		}
+		if at, ok := r.places.among(res.Parts, in); ok {
+			s, how, ok, err := r.lowerPart(ctx, res, at)
+			if ok || err != nil {
+				return s, how, err
+			}
+		}
 	}
 	b, err := r.baseOf(ctx, res)
 	if err != nil {
@@ -132,6 +138,20 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
 }
 
+// lowerPart gives the state of a directory that the daemon holds as part of something, if
+// a copy of it is exact.
+func (r *Remote) lowerPart(ctx context.Context, res engine.Result, at place) (s llb.State, how engine.Lowering, ok bool, err error) {
+	l := &lowering{remote: r, base: base{state: llb.Scratch(), tree: tree.Empty(), empty: true}, parts: res.Parts, view: true,
+		up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}, dirs: 1}
+	l.piece(piece{from: at, to: "/", dir: res.Tree, view: true})
+	more, err := l.examine(ctx)
+	if err != nil || more || l.odd != "" || r.options.Apply {
+		return llb.State{}, engine.Lowering{}, false, err
+	}
+	s, how, err = l.merge(ctx)
+	return r.spoiled(s, how.How), how, err == nil, err
+}
+
 // lowering is a tree that is being lowered.
 type lowering struct {
 	remote   *Remote
@@ -155,6 +175,9 @@ type piece struct {
 	attr tree.Attr // of a file, as it is to be
 	dir  tree.Tree // of a directory
 	view bool      // not all is known of it
+	// itself says that a directory is copied with its attributes, and not what it holds
+	// alone: these are not said anywhere then, as a cache has another time of it.
+	itself bool
 }
 
 // piece takes up a piece, which a file operation is to copy.
@@ -294,8 +317,11 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 	from, held := l.findTree(t)
 	if held {
 		l.dirs++
-		d.MakeDir(path.Base(at), t.Attr())
-		l.piece(piece{from: from, to: at, dir: t, view: l.view})
+		p := piece{from: from, to: at, dir: t, view: l.view, itself: from.path != "/" && from.attr == t.Attr()}
+		if !p.itself {
+			d.MakeDir(path.Base(at), t.Attr())
+		}
+		l.piece(p)
 		return nil
 	}
 	here, err := l.isHere(ctx, t)
@@ -596,7 +622,7 @@ func (l *lowering) copies() []llb.State {
 func onlyOf(copies *llb.FileAction, of ...place) *llb.FileAction {
 	b := []byte("inlay copy\n")
 	for _, at := range of {
-		b = append(at.held.attempt().Append(b), at.path+"\x00"...)
+		b = append(at.held.source().Append(b), at.path+"\x00"...)
 	}
 	return copies.Rm("/.inlay-"+digest.Of(b).Hex(), llb.WithAllowNotFound(true))
 }
@@ -619,7 +645,7 @@ func gathered(list []piece) []gathering {
 	for _, p := range list {
 		w := way{path.Dir(p.from.path), path.Dir(p.to)}
 		name := path.Base(p.to)
-		if p.from.path == "/" || name != path.Base(p.from.path) || p.changes() || unsafePattern(name) {
+		if p.itself || p.from.path == "/" || name != path.Base(p.from.path) || p.changes() || unsafePattern(name) {
 			out = append(out, gathering{piece: p})
 			continue
 		}
@@ -657,7 +683,7 @@ func (p piece) changes() bool { return p.from.file && p.attr != p.from.attr }
 func (g gathering) info() *llb.CopyInfo {
 	i := &llb.CopyInfo{CreateDestPath: true, IncludePatterns: g.include}
 	if !g.from.file {
-		i.CopyDirContentsOnly = true
+		i.CopyDirContentsOnly = !g.itself
 		return i
 	}
 	if a := g.attr; g.changes() {

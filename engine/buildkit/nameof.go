@@ -10,8 +10,8 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// told is the times that daemons listed, of which some are told in whole seconds where
-// a cache has brought what one holds: layers that a daemon writes have no others.
+// told is the times of what processes left, as daemons told them. Where a cache has brought
+// what one holds they are told in whole seconds: layers that a daemon writes have no others.
 type told struct {
 	mu  sync.Mutex
 	all map[tree.Time]bool
@@ -29,7 +29,7 @@ func (t *told) add(at tree.Time) {
 	t.all[at] = true
 }
 
-// second gives a time in whole seconds, if a daemon listed it.
+// second gives a time in whole seconds, if it is one of these.
 func (t *told) second(a tree.Attr) tree.Attr {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,6 +37,20 @@ func (t *told) second(a tree.Attr) tree.Attr {
 		a.ModTime.Nsec = 0
 	}
 	return a
+}
+
+// rootAttr gives the attributes of a root as all clients have them: exactly if it is that of
+// what a process left, as the exit of that tells them.
+func (r *Remote) rootAttr(res engine.Result) tree.Attr {
+	a := res.Tree.Attr()
+	if in, ok := res.Tree.StandIn(); ok {
+		if at, ok := r.places.find(in); ok && at.path == "/" {
+			return a
+		}
+	} else if res.Held != nil && res.Held.By.(*held).rootAttr() == a {
+		return a
+	}
+	return r.told.second(a)
 }
 
 // nameOf names a tree, as all clients do that make it of the same: its digest, but where
@@ -50,8 +64,11 @@ func (r *Remote) nameOf(ctx context.Context, res engine.Result) (digest.Digest, 
 		}
 		return ok
 	}
-	if isView(res.Tree) || res.Held == nil {
+	if len(res.Parts) == 0 {
 		return res.Tree.Digest(), nil
+	}
+	if isView(res.Tree) {
+		return res.Tree.With(r.rootAttr(res)).Digest(), nil
 	}
 	of := digest.NewHasher()
 	for it, err := range tree.Walk(ctx, res.Tree, tree.WalkOptions{Prune: func(it tree.Item) bool { return isView(it.Entry) }}) {
@@ -62,9 +79,9 @@ func (r *Remote) nameOf(ctx context.Context, res engine.Result) (digest.Digest, 
 		if _, ok := e.(tree.Tree); ok && !isView(e) {
 			e = tree.Empty().With(e.Attr()) // what it holds follows
 		}
-		a := e.Attr()
-		if it.Path != "/" { // that a process left is told by its exit
-			a = r.told.second(a)
+		a := r.rootAttr(res)
+		if it.Path != "/" {
+			a = r.told.second(e.Attr())
 		}
 		one := tree.NewDraft(tree.Empty())
 		one.Put("e", e.WithAttr(a))

@@ -89,6 +89,15 @@ func (h *held) attempt() digest.Digest {
 	return h.id
 }
 
+// source names what is held for what is made of it: the same for all clients, whether a
+// cache has brought it or not.
+func (h *held) source() digest.Digest {
+	if run := h.run(); run != "" {
+		return digest.Of(h.id.Append([]byte("inlay run 1\n" + run + "\n")))
+	}
+	return h.attempt()
+}
+
 // only has a process run anew for each id, whatever a daemon takes for equal: it does
 // not look at times.
 func only(id digest.Digest) llb.RunOption { return llb.AddEnv("INLAY_TREE", id.String()) }
@@ -128,12 +137,13 @@ func keyOf(t tree.Tree) digest.Digest {
 
 // index remembers where all that is held is.
 func (h *held) index(ctx context.Context, p string, t tree.Tree) error {
-	h.remote.places.add(keyOf(t), place{held: h, path: p, attr: t.Attr()})
+	h.remote.places.add(keyOf(t), place{held: h, path: p, attr: t.Attr(), known: true})
 	for c, err := range t.All(ctx) {
 		if err != nil {
 			return err
 		}
 		at := path.Join(p, c.Name)
+		h.tell(c.Entry.Attr())
 		switch e := c.Entry.(type) {
 		case tree.Tree:
 			if err := h.index(ctx, at, e); err != nil {
@@ -141,7 +151,7 @@ func (h *held) index(ctx context.Context, p string, t tree.Tree) error {
 			}
 		case tree.File:
 			if e.Size > 0 {
-				h.remote.places.add(e.Content, place{held: h, path: at, attr: e.Attributes, file: true, size: e.Size})
+				h.remote.places.add(e.Content, place{held: h, path: at, attr: e.Attributes, file: true, size: e.Size, known: true})
 			}
 		}
 	}

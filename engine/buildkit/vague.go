@@ -65,6 +65,7 @@ func (l lister) surveyed(ctx context.Context) ([]tree.Child, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.held.surveyed.Store(true)
 	e, err := t.Lookup(ctx, l.path)
 	if err != nil {
 		return nil, err

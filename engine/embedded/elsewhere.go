@@ -143,8 +143,11 @@ func heldAs(h *engine.Held) []*engine.Held {
 func partsOf(in []engine.Result) (out []*engine.Held) {
 	for _, r := range in {
 		for _, p := range r.Parts {
-			if !slices.ContainsFunc(out, func(h *engine.Held) bool { return h.By == p.By }) {
+			i := slices.IndexFunc(out, func(h *engine.Held) bool { return h.By == p.By })
+			if i < 0 {
 				out = append(out, p)
+			} else if _, isView := out[i].Tree.StandIn(); isView {
+				out[i] = p // more may be known of it
 			}
 		}
 	}

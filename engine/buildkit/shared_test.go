@@ -1,0 +1,100 @@
+package buildkit_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/inlaybuild/inlay/engine"
+	"github.com/inlaybuild/inlay/engine/buildkit"
+	"github.com/inlaybuild/inlay/engine/embedded"
+	"github.com/inlaybuild/inlay/engine/enginetest"
+	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/internal/daemontest"
+)
+
+// uuid says something else each time that it runs.
+const uuid = "cat /proc/sys/kernel/random/uuid"
+
+// What a second stage takes of a first one is the same for a client that has the first
+// one out of a cache.
+func TestASharedCacheHasWhatFollowsFromSeveralStages(t *testing.T) {
+	daemontest.Skip(t)
+	base := enginetest.Busybox(t)
+	tool := script(base, "mkdir -p /out/d; "+uuid+" > /out/tool; cp /out/tool /out/d/1; cp /out/tool /out/d/2")
+	out := graph.New(graph.Sub{Path: "/out"}, "directory", tool)
+	for name, n := range map[string]*graph.Node{
+		"a file":      script(graph.New(graph.Copy{To: "/bin/tool", From: []string{"/out/tool"}}, "with-file", base, tool), "cat /bin/tool; "+uuid),
+		"a directory": script(graph.New(graph.Copy{To: "/usr/out", From: []string{"/"}}, "with-directory", base, out), "cat /usr/out/tool; "+uuid),
+		"a mount": graph.New(graph.Exec{
+			Args: []string{"/bin/sh", "-c", "cat /mnt/tool; " + uuid}, Network: graph.NetworkNone,
+			Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Input: 1}},
+		}, "mounted", base, out),
+		"a part that is mounted": graph.New(graph.Exec{
+			Args: []string{"/bin/sh", "-c", "cat /mnt/tool; " + uuid}, Network: graph.NetworkNone,
+			Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Path: "/out", Input: 1}},
+		}, "mounted", base, tool),
+		"a tree of which all is known": script(graph.New(graph.Hardlink{Path: "/bin/linked", Target: "/bin/sh"}, "with-hardlink", script(base, uuid+" > /made")), "cat /made; "+uuid),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var said []string
+			for _, o := range []buildkit.Options{
+				{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}},
+				{CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}},
+			} {
+				d, err := daemontest.Start()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(d.Close)
+				o.Addresses = []daemon.Address{{URL: d.Address}}
+				e := open(t, embedded.Options{}, o)
+				said = append(said, saidBy(t, e, n))
+				if len(o.CacheTo) > 0 {
+					toldBy(t, e)
+				}
+			}
+			if said[0] != said[1] {
+				t.Errorf("it ran again: it said %q, and then %q", said[0], said[1])
+			}
+		})
+	}
+}
+
+// A file of this machine that is what a process left, too, goes to the daemon whether
+// what the process left was read before or not.
+func TestWhatGoesToADaemonIsTheSameWhateverWasReadBefore(t *testing.T) {
+	daemontest.Skip(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/f", []byte("hello\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	made := script(enginetest.Busybox(t), "echo hello > /h; mkdir /w; echo 1 > /w/a")
+	local := graph.New(graph.Copy{To: "/local", From: []string{"/f"}}, "with-file", made, graph.New(graph.Host{Path: dir}, "host"))
+	for name, last := range map[string]*graph.Node{
+		"a file of this machine": script(local, uuid),
+		"a new name":             script(graph.New(graph.Hardlink{Path: "/w/b", Target: "/w/a"}, "with-hardlink", made), uuid),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said []string
+			for _, read := range []string{"", "all", "a list"} {
+				e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{address(t)}})
+				r, err := e.Resolve(t.Context(), made, nil)
+				if err == nil && read == "all" {
+					_, err = r.Known(t.Context())
+				}
+				if err == nil && read == "a list" {
+					_, err = r.Tree.Lookup(t.Context(), "/w/a")
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				said = append(said, saidBy(t, e, last))
+			}
+			if said[0] != said[1] || said[0] != said[2] {
+				t.Errorf("it ran again: it said %q", said)
+			}
+		})
+	}
+}
