@@ -78,7 +78,7 @@ var law = []rule{
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
 		"internal/cache internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
-	{"engine/buildkit", "digest tree compose graph image engine internal/daemon internal/layer internal/shim", "what a BuildKit daemon does for an engine: it keeps nothing here itself"},
+	{"engine/buildkit", "digest tree compose graph image engine internal/compress internal/daemon internal/layer internal/shim", "what a BuildKit daemon does for an engine: it keeps nothing here itself"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},
 	{"pipeline", "digest tree compose graph image engine .", "a language for the SDK: what it cannot say, the SDK cannot do"},
 	{"cmd/inlay/internal/show", "digest tree compose graph engine", "how values look to people, and what engines tell of them; it asks no engine"},

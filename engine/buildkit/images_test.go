@@ -110,31 +110,7 @@ func pulled(t *testing.T, links bool, layers ...[]tar.Header) {
 	t.Helper()
 	host := registry(t)
 	here := openHere(t, embedded.Options{})
-	var m imagetest.Memory
-	var all []image.Layer
-	for _, headers := range layers {
-		var b bytes.Buffer
-		w := tar.NewWriter(&b)
-		for _, h := range headers {
-			h.ModTime = time.Unix(int64(len(all))+1, 0)
-			if err := w.WriteHeader(&h); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, imagetest.Layer(t, &m, b.Bytes(), compress.Gzip))
-	}
-	dir := filepath.Join(t.TempDir(), "layout")
-	l, err := layout.Create(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if err := image.Copy(t.Context(), l, &m, imagetest.Image(t, &m, image.HostPlatform(), image.AssembleOptions{}, all...), "v1", image.CopyOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	dir := layoutOf(t, layers...)
 	at, err := engine.ParsePlace("oci:" + dir)
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +136,64 @@ func pulled(t *testing.T, links bool, layers ...[]tar.Header) {
 	if got.Tree.Digest() != want.Tree.Digest() {
 		c, _ := compose.Diff(t.Context(), want.Tree, got.Tree)
 		t.Errorf("the tree is %s, and here %s: %+v %q", got.Tree.Digest(), want.Tree.Digest(), c.Root, c.Links)
+	}
+}
+
+// layoutOf makes a layout of an image of layers, and gives its directory.
+func layoutOf(t *testing.T, layers ...[]tar.Header) string {
+	t.Helper()
+	var m imagetest.Memory
+	var all []image.Layer
+	for _, headers := range layers {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range headers {
+			h.ModTime = time.Unix(int64(len(all))+1, 0)
+			if err := w.WriteHeader(&h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, imagetest.Layer(t, &m, b.Bytes(), compress.Gzip))
+	}
+	dir := filepath.Join(t.TempDir(), "layout")
+	l, err := layout.Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := image.Copy(t.Context(), l, &m, imagetest.Image(t, &m, image.HostPlatform(), image.AssembleOptions{}, all...), "v1", image.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Layers may say nothing of directories, and link to one another: what an image has then
+// is the same at a daemon, if it was imported here.
+func TestAnImageThatWasImportedIsWhatAProcessAtADaemonSees(t *testing.T) {
+	dir := tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o750}
+	file := func(name string) tar.Header { return tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o640} }
+	for name, layers := range map[string][][]tar.Header{
+		"directories that no layer has":        {{file("implied/deep/f")}},
+		"directories that a lower layer has":   {{dir, file("d/a")}, {file("d/b")}},
+		"a file that is removed without those": {{dir, file("d/a"), file("d/b")}, {file("d/.wh.a")}},
+		"links between layers":                 {{dir, file("d/a")}, {dir, {Typeflag: tar.TypeLink, Name: "d/b", Linkname: "d/a", Mode: 0o640}}},
+		"layers that say all":                  {{dir, file("d/a")}, {dir, file("d/b")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := graph.New(graph.Exec{
+				Args: []string{"/bin/sh", "-c", "find /mnt | sort | xargs stat -c '%n %Y %a'"}, Network: graph.NetworkNone,
+				Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Input: 1}},
+			}, "mounted", enginetest.Busybox(t), from("oci:"+layoutOf(t, layers...)))
+			want := saidBy(t, openHere(t, embedded.Options{}), n)
+			for range 2 { // what is known of layers is remembered
+				if got := saidBy(t, open(t, embedded.Options{}, buildkit.Options{}), n); got != want {
+					t.Errorf("a process at the daemon sees\n%sand here\n%s", got, want)
+				}
+			}
+		})
 	}
 }
 

@@ -56,6 +56,9 @@ func (r *Remote) baseOf(ctx context.Context, res engine.Result) (base, error) {
 	if b := res.Base; b.Image != nil && len(b.Layers) > 0 {
 		err := r.uploads.unpacks(ctx, b.Tree)
 		if err == nil {
+			err = r.uploads.layersUnpack(ctx, b.Layers)
+		}
+		if err == nil {
 			return base{state: daemon.Image(godigest.Digest(b.Image.Digest.String())), tree: b.Tree}, nil
 		}
 		if !errors.Is(err, errUnwritable) {
