@@ -111,12 +111,13 @@ func (e *otherRunError) next() string {
 
 // process is a process that is ready to run at a daemon.
 type process struct {
-	remote *Remote
-	x      engine.RemoteExec
-	root   llb.State
-	points *points
-	inputs map[string][]byte // files of the shim
-	with   []llb.RunOption
+	remote  *Remote
+	x       engine.RemoteExec
+	root    llb.State
+	points  *points
+	inexact string            // why layers of the root are not exact
+	inputs  map[string][]byte // files of the shim
+	with    []llb.RunOption
 }
 
 // process makes the trees that it is to see, and says how it is run.
@@ -125,16 +126,16 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 	if err := keepsAttr("/", rootAttr); err != nil {
 		return nil, err
 	}
-	root, how, err := r.lower(ctx, x.Root)
+	root, err := r.lowered(ctx, x.Root)
 	if err != nil {
 		return nil, err
 	}
-	x.Lowered(how)
+	x.Lowered(root.how)
 	ourImage, err := r.shim(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{remote: r, x: x, root: root.Hostname(hostname), points: at}
+	p := &process{remote: r, x: x, root: root.state.Hostname(hostname), inexact: root.inexact, points: at}
 	roots := map[string]tree.Attr{}
 	mounts, secrets, err := p.mounts(ctx, roots)
 	if err != nil {
@@ -359,7 +360,7 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 		h.identify(on, ended)
 		h.ranAs(name)
 		h.ended(&ending{p.x.Call, exit.Exit.Code, said, heldBy(treesOf(p.x.RemoteProcess)...), on})
-		p.remote.made(came{p.x.Call, h, said, treesOf(p.x.RemoteProcess)})
+		p.remote.made(came{p.x.Call, h, said, treesOf(p.x.RemoteProcess), p.inexact})
 		exit.Held = h.asView()
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {

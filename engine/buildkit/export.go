@@ -23,6 +23,9 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 		return engine.Exported{}, false, nil
 	}
 	lost, err := r.lostInLayers(ctx, res)
+	if err == nil && lost == "" {
+		lost, err = r.lostOnTheWay(ctx, res)
+	}
 	if err != nil {
 		return engine.Exported{}, true, err
 	}

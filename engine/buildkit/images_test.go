@@ -281,25 +281,37 @@ func TestADaemonPushesWhatItHolds(t *testing.T) {
 func TestAPushHasWhatADaemonsLayersWouldLose(t *testing.T) {
 	host := registry(t)
 	here, there := openHere(t, embedded.Options{}), open(t, embedded.Options{}, buildkit.Options{})
-	push(t, here, enginetest.Busybox(t), host+"/busybox:1")
-	for name, text := range map[string]string{
-		"the mode of the root":  "chmod 711 /; touch -d @7 /",
-		"a time before 1970":    "echo > /made; touch -d @-315619200 /made; touch -d @7 /",
-		"a name of a whiteout":  "echo 1 > /etc/.wh.passwd; touch -d @7 /etc/.wh.passwd /etc",
-		"nothing that is lost ": "echo 1 > /made; touch -d @7 /made",
+	dir := t.TempDir()
+	when := time.Unix(5, 111_111_111)
+	if err := errors.Join(os.WriteFile(dir+"/timed", []byte("from the root\n"), 0o644), os.Chtimes(dir+"/timed", when, when)); err != nil {
+		t.Fatal(err)
+	}
+	timed := graph.New(graph.Host{Path: dir}, "host")
+	push(t, here, graph.New(graph.Copy{To: "/etc", From: []string{"/timed"}}, "copy", enginetest.Busybox(t), timed), host+"/busybox:1")
+	base := from(host + "/busybox:1")
+	copied := graph.New(graph.Copy{To: "/copied", From: []string{"/timed"}}, "copy", base, timed)
+	for name, n := range map[string]*graph.Node{
+		"the mode of the root":                            script(base, "chmod 711 /; touch -d @7 /"),
+		"a time before 1970":                              script(base, "echo > /made; touch -d @-315619200 /made; touch -d @7 /"),
+		"a name of a whiteout":                            script(base, "echo 1 > /etc/.wh.passwd; touch -d @7 /etc/.wh.passwd /etc"),
+		"nothing that is lost ":                           script(base, "echo 1 > /made; touch -d @7 /made"),
+		"contents of the size and the time that they had": script(base, "touch -r /etc/timed /ref; tr r R < /etc/timed > /new; cat /new > /etc/timed; touch -r /ref /etc/timed; rm /ref /new"),
+		"a new name of a file":                            script(base, "ln /etc/timed /etc/linked; touch -d @7 /etc"),
+		"a new name that an operation gives":              graph.New(graph.Hardlink{Path: "/etc/linked", Target: "/etc/timed"}, "with-hardlink", base),
+		"parts of a second":                               copied,
+		"parts of a second, and what a process made":      script(copied, "echo > /made; touch -d @7 /made"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := script(from(host+"/busybox:1"), text)
 			r, err := there.Resolve(t.Context(), n, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			to, err := engine.ParsePlace(fmt.Sprintf("%s/made:%d", host, len(text)))
+			to, err := engine.ParsePlace(host + "/made:" + strings.Trim(strings.NewReplacer(" ", "-", ",", "").Replace(name), "-"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = there.Export(t.Context(), r, to, engine.ExportOptions{PlainHTTP: true})
-			if strings.Contains(text, ".wh.") {
+			if name == "a name of a whiteout" {
 				if err == nil || !strings.Contains(err.Error(), ".wh.") {
 					t.Errorf("the error is %v", err)
 				}

@@ -24,13 +24,31 @@ const (
 )
 
 // serve gives a tree of which all contents are here as a state, whatever way it goes
-// to the daemon.
-func (r *Remote) serve(ctx context.Context, t tree.Tree) (llb.State, error) {
-	s, ok, err := r.inline(ctx, t)
-	if ok || err != nil {
-		return s, err
+// to the daemon: inline tells whether it is by operations.
+func (r *Remote) serve(ctx context.Context, t tree.Tree) (s llb.State, inline bool, err error) {
+	s, inline, err = r.inline(ctx, t)
+	if !inline && err == nil {
+		s, err = r.uploads.state(ctx, t)
 	}
-	return r.uploads.state(ctx, t)
+	return s, inline, err
+}
+
+// inexact tells which time of a tree has parts of seconds that a layer of what operations
+// make does not have, those of directories that processes left aside; "" if none has.
+func (r *Remote) inexact(ctx context.Context, t tree.Tree) (string, error) {
+	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
+		if err != nil {
+			return "", err
+		}
+		a := it.Entry.Attr()
+		if it.Entry.Kind() == tree.KindDirectory {
+			a = r.told.second(a)
+		}
+		if it.Path != "/" && a.ModTime.Nsec != 0 {
+			return "the time of " + it.Path + " has parts of a second", nil
+		}
+	}
+	return "", nil
 }
 
 // inline gives a tree as operations; ok is false if it is too large for that, or has

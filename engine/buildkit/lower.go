@@ -77,34 +77,49 @@ func (r *Remote) baseOf(ctx context.Context, res engine.Result) (base, error) {
 	return base{state: llb.Scratch(), tree: tree.Empty(), empty: true}, nil
 }
 
+// lowered is a tree as the daemon is to make it.
+type lowered struct {
+	state llb.State
+	how   engine.Lowering
+	// inexact says why layers that a daemon writes of it are not exact, what processes
+	// left aside; "" if they are.
+	inexact string
+}
+
 // lower gives the state of a result's tree, and how it is made.
 func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engine.Lowering, error) {
+	l, err := r.lowered(ctx, res)
+	return l.state, l.how, err
+}
+
+func (r *Remote) lowered(ctx context.Context, res engine.Result) (lowered, error) {
+	nothing := engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}
 	if in, ok := res.Tree.StandIn(); ok {
 		if at, ok := r.places.find(in); ok && at.path == "/" {
-			return at.held.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
+			return lowered{state: at.held.state, how: nothing}, nil
 		}
 		if at, ok := r.places.among(res.Parts, in); ok {
-			s, how, ok, err := r.lowerPart(ctx, res, at)
+			l, ok, err := r.lowerPart(ctx, res, at)
 			if ok || err != nil {
-				return s, how, err
+				return l, err
 			}
 		}
 	}
 	b, err := r.baseOf(ctx, res)
 	if err != nil {
-		return llb.State{}, engine.Lowering{}, err
+		return lowered{}, err
 	}
 	c, err := compose.Diff(ctx, b.tree, res.Tree)
 	if err != nil {
-		return llb.State{}, engine.Lowering{}, err
+		return lowered{}, err
 	}
 	if c.Root == nil && len(c.Links) == 0 || c.Root != nil && c.Root.Len() == 0 && len(c.Links) == 0 {
-		return b.state, engine.Lowering{How: engine.LowerNothing, Why: "the daemon holds it"}, nil
+		return lowered{state: b.state, how: nothing}, nil
 	}
 	l := &lowering{remote: r, base: b, parts: res.Parts, view: res.Whole != nil, up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}}
 	if c.Root != nil {
 		if err := l.directory(ctx, "/", c.Root, res.Tree, l.up); err != nil {
-			return llb.State{}, engine.Lowering{}, err
+			return lowered{}, err
 		}
 	}
 	for _, group := range c.Links {
@@ -113,7 +128,7 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 	l.gather()
 	more, err := l.examine(ctx)
 	if err != nil {
-		return llb.State{}, engine.Lowering{}, err
+		return lowered{}, err
 	}
 	if r.options.Apply {
 		l.strange("asked for")
@@ -122,37 +137,35 @@ func (r *Remote) lower(ctx context.Context, res engine.Result) (llb.State, engin
 		l.strange("%s", why)
 	}
 	if l.odd == "" && !more {
-		s, how, err := l.merge(ctx)
-		s = r.spoiled(s, how.How)
+		out, err := l.merge(ctx)
 		if !errors.Is(err, errUnwritable) {
-			return s, how, err
+			return out, err
 		}
 		l.odd = err.Error()
 	}
 	if res.Whole != nil && (more || l.views()) {
 		known, err := res.Whole(ctx)
 		if err != nil {
-			return llb.State{}, engine.Lowering{}, err
+			return lowered{}, err
 		}
-		return r.lower(ctx, known)
+		return r.lowered(ctx, known)
 	}
 	s, err := r.apply(ctx, b, res)
-	s = r.spoiled(s, engine.LowerApply)
-	return s, engine.Lowering{How: engine.LowerApply, Why: l.odd}, err
+	return lowered{r.spoiled(s, engine.LowerApply), engine.Lowering{How: engine.LowerApply, Why: l.odd}, "a process makes it: " + l.odd}, err
 }
 
 // lowerPart gives the state of a directory that the daemon holds as part of something, if
 // a copy of it is exact.
-func (r *Remote) lowerPart(ctx context.Context, res engine.Result, at place) (s llb.State, how engine.Lowering, ok bool, err error) {
+func (r *Remote) lowerPart(ctx context.Context, res engine.Result, at place) (out lowered, ok bool, err error) {
 	l := &lowering{remote: r, base: base{state: llb.Scratch(), tree: tree.Empty(), empty: true}, parts: res.Parts, view: true,
 		up: tree.NewDraft(tree.Empty()), pieces: map[*held][]piece{}, uploaded: map[string]bool{}, dirs: 1}
 	l.piece(piece{from: at, to: "/", dir: res.Tree, view: true})
 	more, err := l.examine(ctx)
 	if err != nil || more || l.odd != "" || r.options.Apply {
-		return llb.State{}, engine.Lowering{}, false, err
+		return lowered{}, false, err
 	}
-	s, how, err = l.merge(ctx)
-	return r.spoiled(s, how.How), how, err == nil, err
+	out, err = l.merge(ctx)
+	return out, err == nil, err
 }
 
 // lowering is a tree that is being lowered.
@@ -441,9 +454,10 @@ func (l *lowering) gather() {
 }
 
 // merge makes the state of snapshots over one another.
-func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error) {
+func (l *lowering) merge(ctx context.Context) (lowered, error) {
 	s := l.base.ofOneRun(l.removed)
 	var layers []llb.State
+	inexact := ""
 	if len(l.pieces) > 0 {
 		layers = l.copies()
 	}
@@ -452,21 +466,27 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 		err = mergeable(ctx, up)
 	}
 	if err != nil {
-		return llb.State{}, engine.Lowering{}, err
+		return lowered{}, err
 	}
 	if up.Len() > 0 {
-		u, err := l.remote.serve(ctx, up)
+		u, inline, err := l.remote.serve(ctx, up)
+		if err == nil && inline {
+			inexact, err = l.remote.inexact(ctx, up)
+		}
 		if err != nil {
-			return llb.State{}, engine.Lowering{}, err
+			return lowered{}, err
 		}
 		layers = append(layers, u)
 	}
 	why := l.words()
+	made := func(s llb.State, how engine.LoweringKind, why string) lowered {
+		return lowered{l.remote.spoiled(s, how), engine.Lowering{How: how, Why: why}, inexact}
+	}
 	if l.base.empty && len(layers) == 1 {
-		return layers[0], engine.Lowering{How: engine.LowerMerge, Why: why}, nil
+		return made(layers[0], engine.LowerMerge, why), nil
 	}
 	if len(layers) == 0 {
-		return s, engine.Lowering{How: engine.LowerCopy, Why: why}, nil
+		return made(s, engine.LowerCopy, why), nil
 	}
 	can := false
 	err = l.remote.on(ctx, func(d *daemon.Daemon) error {
@@ -474,13 +494,13 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 		return nil
 	})
 	if err != nil {
-		return llb.State{}, engine.Lowering{}, err
+		return lowered{}, err
 	}
 	if can && !l.remote.options.Copy {
 		if !l.base.empty {
 			layers = slices.Insert(layers, 0, s)
 		}
-		return llb.Merge(layers, llb.WithCustomName("inlay: merge")), engine.Lowering{How: engine.LowerMerge, Why: why}, nil
+		return made(llb.Merge(layers, llb.WithCustomName("inlay: merge")), engine.LowerMerge, why), nil
 	}
 	reason := "; the daemon is too old to merge"
 	if can {
@@ -491,7 +511,8 @@ func (l *lowering) merge(ctx context.Context) (llb.State, engine.Lowering, error
 			CopyDirContentsOnly: true, AlwaysReplaceExistingDestPaths: true,
 		}), llb.WithCustomName("inlay: copy"))
 	}
-	return s, engine.Lowering{How: engine.LowerCopy, Why: why + reason}, nil
+	inexact = "files are copied into it" + reason
+	return made(s, engine.LowerCopy, why+reason), nil
 }
 
 // ofOneRun gives what a tree began with, without some paths, as a state that no other run

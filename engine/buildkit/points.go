@@ -165,7 +165,7 @@ func (p *points) tidy(ctx context.Context, h *held, made []shim.Made) (*held, er
 		return nil, err
 	}
 	if up.Len() > 0 {
-		over, err := h.remote.serve(ctx, up)
+		over, _, err := h.remote.serve(ctx, up)
 		if err != nil {
 			return nil, err
 		}

@@ -3,13 +3,17 @@ package buildkit
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 
+	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/internal/daemon"
+	"github.com/inlaybuild/inlay/tree"
 )
 
 // A cache of a daemon is made of layers, which do not hold all that a tree can have
@@ -23,6 +27,8 @@ type came struct {
 	left *held
 	said *held           // what the shim wrote
 	saw  []engine.Result // what it began with, and what was mounted
+
+	inexact string // why layers of what it began with are not exact, but for a cache
 }
 
 // made notes what a process came to.
@@ -127,8 +133,10 @@ func follows(results []engine.Result, from map[*held]bool) bool {
 
 // lost tells what layers would lose of what a process left, and of what it has seen.
 func (c came) lost(ctx context.Context) (string, error) {
-	for _, res := range c.saw {
-		if _, held := res.Tree.StandIn(); held {
+	var before tree.Tree
+	for i, res := range c.saw {
+		_, held := res.Tree.StandIn()
+		if held && i > 0 {
 			continue // it is as a process left it, or a registry has it
 		}
 		if res.Whole != nil {
@@ -137,11 +145,104 @@ func (c came) lost(ctx context.Context) (string, error) {
 				return "", err
 			}
 		}
+		if i == 0 {
+			before = res.Tree
+		}
+		if held {
+			continue
+		}
 		if lost, err := lostInLayers(ctx, res.Tree); err != nil || lost != "" {
 			return lost, err
 		}
 	}
-	return c.left.lostInLayers(ctx)
+	if lost, err := c.left.lostInLayers(ctx); err != nil || lost != "" {
+		return lost, err
+	}
+	after, err := c.left.whole(ctx)
+	if err != nil {
+		return "", err
+	}
+	return lostBetween(ctx, before, after)
+}
+
+// lostOnTheWay tells what the layers of an image that a daemon writes would lose that is
+// not to be seen in the result itself: each is what one step changed.
+func (r *Remote) lostOnTheWay(ctx context.Context, res engine.Result) (string, error) {
+	l, err := r.lowered(ctx, res)
+	if err != nil || l.inexact != "" {
+		return l.inexact, err
+	}
+	r.mu.Lock()
+	all := slices.Clone(r.came)
+	r.mu.Unlock()
+	of := map[*held]bool{}
+	for _, h := range res.Parts {
+		of[h.By.(*held)] = true
+	}
+	for _, c := range slices.Backward(all) { // what others follow from is before them
+		if !of[c.left] {
+			continue
+		}
+		for _, h := range c.saw[0].Parts {
+			of[h.By.(*held)] = true
+		}
+		if c.inexact != "" {
+			return "before " + c.call + ": " + c.inexact, nil
+		}
+		if lost, err := c.lost(ctx); err != nil || lost != "" {
+			return lost, err
+		}
+	}
+	return "", nil
+}
+
+// lostBetween tells what layers do not have of a change that a process made. BuildKit's
+// differ takes a file for the one that it was by size and time, if that has parts of
+// seconds, and knows no links to files of lower layers.
+func lostBetween(ctx context.Context, before, after tree.Tree) (string, error) {
+	c, err := compose.Diff(ctx, before, after)
+	if err != nil || c.Root == nil {
+		return "", err
+	}
+	for _, group := range c.Links {
+		for _, p := range group {
+			if e, err := before.Lookup(ctx, p); err == nil {
+				return fmt.Sprintf("%s are names of one file, of which there was %s (a %s)", strings.Join(group, " and "), p, e.Kind()), nil
+			} else if !tree.IsNotExist(err) {
+				return "", err
+			}
+		}
+	}
+	return lostIn(ctx, "/", c.Root, before)
+}
+
+func lostIn(ctx context.Context, p string, d *tree.DirChange, before tree.Tree) (string, error) {
+	for name, change := range d.All() {
+		at := path.Join(p, name)
+		was, _, err := before.Get(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		switch change := change.(type) {
+		case tree.Hardlink:
+			return at + " is a new name of " + change.To, nil
+		case tree.Put:
+			f, isFile := change.Entry.(tree.File)
+			old, wasFile := was.(tree.File)
+			if isFile && wasFile && f.Size == old.Size && f.Content != old.Content && f.Attributes.ModTime == old.Attributes.ModTime && f.Attributes.ModTime.Nsec != 0 {
+				return at + " has other contents, and the size and the time that it had", nil
+			}
+		case *tree.DirChange:
+			sub, ok := was.(tree.Tree)
+			if !ok {
+				sub = tree.Empty()
+			}
+			if lost, err := lostIn(ctx, at, change, sub); err != nil || lost != "" {
+				return lost, err
+			}
+		}
+	}
+	return "", nil
 }
 
 // caches gives the caches of some kinds that results go to.
