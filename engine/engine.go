@@ -151,6 +151,9 @@ type ExportOptions struct {
 	Existing string
 	// Progress receives events; nil drops them.
 	Progress Sink
+	// Epoch is when the image says that it was made, in seconds since 1970. An engine
+	// says so to its remote; what it is given is its own.
+	Epoch int64
 }
 
 // Compression is how a new layer is compressed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -37,7 +38,7 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 	}
 	attrs := map[string]string{
 		"name": to.Path, "push": "true", "oci-mediatypes": "true", "store": "false",
-		"containerimage.config": string(res.Config.Bytes()),
+		"containerimage.config": string(res.Config.Bytes()), "source-date-epoch": strconv.FormatInt(o.Epoch, 10),
 	}
 	switch o.Compression {
 	case engine.Zstd:

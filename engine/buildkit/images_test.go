@@ -277,6 +277,38 @@ func TestADaemonPushesWhatItHolds(t *testing.T) {
 	}
 }
 
+// What does not depend on a process is the same image, whichever daemon pushes it.
+func TestAnImageIsTheSameWhicheverDaemonPushesIt(t *testing.T) {
+	daemontest.Skip(t)
+	host := registry(t)
+	push(t, openHere(t, embedded.Options{}), enginetest.Busybox(t), host+"/busybox:1")
+	n := graph.New(graph.NewFile{Path: "/etc/new", Content: []byte("new")}, "new", from(host+"/busybox:1"))
+	var digests []string
+	for i := range 2 {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		there := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})
+		r, err := there.Resolve(t.Context(), n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := there.Export(t.Context(), r, engine.Place{Scheme: engine.SchemeName, Path: fmt.Sprint(host, "/new:", i)}, engine.ExportOptions{PlainHTTP: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.Reused >= 0 {
+			t.Error("it was not pushed by the daemon")
+		}
+		digests = append(digests, out.Image.Digest.String())
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("the images are %s", digests)
+	}
+}
+
 // What a daemon's layers would lose is pushed from here.
 func TestAPushHasWhatADaemonsLayersWouldLose(t *testing.T) {
 	host := registry(t)
@@ -699,5 +731,82 @@ func TestOfALargeDirectoryOnlyWhatChangedGoesToADaemonThatHasTheRest(t *testing.
 	second := r.Sent() - first
 	if first < 16<<20 || second > first/8 {
 		t.Errorf("first %d bytes went there, then %d", first, second)
+	}
+}
+
+// What is put beside a directory of many small files does not send it again.
+func TestADirectoryOfManyFilesIsNotSentAgainForWhatIsPutBesideIt(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 600 {
+		if err := os.WriteFile(fmt.Sprint(dir, "/", i), bytes.Repeat([]byte{byte(i)}, 1<<10), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var r *buildkit.Remote
+	at := address(t)
+	e := openHere(t, embedded.Options{Remote: func(l engine.Local) (_ engine.Remote, err error) {
+		r, err = buildkit.New(buildkit.Options{Addresses: []daemon.Address{at}}, l)
+		return r, err
+	}})
+	put := graph.New(graph.Copy{To: "/src/many", From: []string{"/"}}, "with-directory", script(enginetest.Busybox(t), "mkdir /src"), graph.New(graph.Host{Path: dir}, "host"))
+	var sent []int64
+	for i := range 2 {
+		n := script(graph.New(graph.NewFile{Path: "/src/beside", Content: []byte{byte(i)}}, "with-new-file", put), "cat /src/many/* | wc -c; "+uuid)
+		if said := saidBy(t, e, n); !strings.HasPrefix(said, "614400\n") {
+			t.Errorf("it said %q", said)
+		}
+		sent = append(sent, r.Sent())
+	}
+	if again := sent[1] - sent[0]; sent[0] < 600<<10 || again > 64<<10 {
+		t.Errorf("first %d bytes went there, then %d", sent[0], again)
+	}
+}
+
+// Many names that go are no operation each.
+func TestManyNamesAreRemovedAtOnce(t *testing.T) {
+	e := open(t, embedded.Options{}, buildkit.Options{})
+	made := script(enginetest.Busybox(t), "mkdir /many; cd /many; for i in $(seq 700); do : > $i; done; echo > kept")
+	var how []engine.LoweringKind
+	r, err := e.Resolve(t.Context(), script(graph.New(graph.Remove{Paths: []string{"/many/[0-9]*"}}, "without-paths", made), "ls /many > /seen"), engine.SinkFunc(func(ev engine.Event) {
+		if l, ok := ev.(engine.Lowered); ok {
+			how = append(how, l.How)
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen := contentAt(t, e, r.Tree, "/seen"); seen != "kept\n" || !slices.Contains(how, engine.LowerApply) {
+		t.Errorf("a process sees %q; the trees were made by %v", seen, how)
+	}
+}
+
+// Snapshots that are copies leave the places of mounts in the tree, which have the group of a
+// root that hands it on.
+func TestPlacesOfMountsGoFromARootThatHandsItsGroupOn(t *testing.T) {
+	daemontest.Skip(t)
+	n := script(script(enginetest.Busybox(t), "chown 0:4 /; chmod 2755 /"), ":")
+	names := func(e *embedded.Engine) (out []string) {
+		r, err := e.Resolve(t.Context(), n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c, err := range r.Tree.All(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, c.Name)
+		}
+		return out
+	}
+	want := names(openHere(t, embedded.Options{}))
+	for _, snapshotter := range []string{"overlayfs", "native"} {
+		d, err := daemontest.Start("--oci-worker-snapshotter=" + snapshotter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		if got := names(open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})); !slices.Equal(got, want) {
+			t.Errorf("%s: the root has %q, want %q", snapshotter, got, want)
+		}
 	}
 }

@@ -177,11 +177,45 @@ type lowering struct {
 	uploaded map[string]bool
 	pieces   map[*held][]piece
 	loose    []tree.Entry // of a view: what may have been listed, and is uploaded
+	large    []large
 	removed  []string
 	odd      string // why a process has to do it
 	view     bool   // not all is known of the tree: hardlinks are not
 
 	files, dirs int // that are put
+}
+
+// large is a directory that goes to the daemon as an image of its own, so that it stays there
+// when something beside it changes.
+type large struct {
+	at   string
+	tree tree.Tree
+}
+
+// How large a directory is for that. A layer more costs about 50 milliseconds.
+const (
+	largeCount = 500
+	largeBytes = 4 << 20
+)
+
+// serve gives the state of the directory and those above it, whose attributes are in the
+// layer that is laid over it.
+func (g large) serve(ctx context.Context, r *Remote) (llb.State, error) {
+	d := tree.NewDraft(tree.Empty())
+	dir := d
+	names := strings.Split(strings.Trim(g.at, "/"), "/")
+	for _, name := range names[:len(names)-1] {
+		dir = dir.MakeDir(name, tree.Empty().Attr())
+	}
+	dir.Put(names[len(names)-1], g.tree)
+	t, err := d.Tree(ctx)
+	if err != nil {
+		return llb.State{}, err
+	}
+	if err := mergeable(ctx, t); err != nil {
+		return llb.State{}, err
+	}
+	return r.uploads.state(ctx, t)
 }
 
 // piece is something that the daemon holds and that goes elsewhere.
@@ -346,8 +380,13 @@ func (l *lowering) putTree(ctx context.Context, at string, t tree.Tree, d *tree.
 	}
 	if here {
 		l.dirs++
-		l.uploaded[at+"/"] = true
-		d.Put(path.Base(at), t)
+		if t.Count() >= largeCount || t.Bytes() >= largeBytes {
+			l.large = append(l.large, large{at, t})
+			d.MakeDir(path.Base(at), t.Attr())
+		} else {
+			l.uploaded[at+"/"] = true
+			d.Put(path.Base(at), t)
+		}
 		if !l.view {
 			return nil
 		}
@@ -442,6 +481,10 @@ func (l *lowering) findTree(t tree.Tree) (place, bool) {
 // mostPieces is how many single pieces are copied by file operations.
 const mostPieces = 200
 
+// mostRemoved is how many entries are removed by file operations, each of which takes some
+// milliseconds.
+const mostRemoved = 500
+
 // gather sees whether there are too many pieces.
 func (l *lowering) gather() {
 	n := 0
@@ -450,6 +493,9 @@ func (l *lowering) gather() {
 	}
 	if n > mostPieces {
 		l.strange("%d files and directories come from elsewhere at the daemon, one by one", n)
+	}
+	if n := len(l.removed); n > mostRemoved {
+		l.strange("%d entries are removed, one by one", n)
 	}
 }
 
@@ -467,6 +513,13 @@ func (l *lowering) merge(ctx context.Context) (lowered, error) {
 	}
 	if err != nil {
 		return lowered{}, err
+	}
+	for _, t := range l.large {
+		u, err := t.serve(ctx, l.remote)
+		if err != nil {
+			return lowered{}, err
+		}
+		layers = append(layers, u)
 	}
 	if up.Len() > 0 {
 		u, inline, err := l.remote.serve(ctx, up)

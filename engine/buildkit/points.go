@@ -232,14 +232,18 @@ func (p *points) left(ctx context.Context, t tree.Tree, made []shim.Made) ([]str
 			return nil, err
 		}
 		asMade := same[at]
+		inherited, err := inheritedIn(ctx, t, path.Dir(at))
+		if err != nil {
+			return nil, err
+		}
 		if e != nil && p.covered(at) {
-			asMade = e.Attr().UID == 0 && e.Attr().GID == 0
+			asMade = e.Attr().UID == 0 && (e.Attr().GID == 0 || e.Attr().GID == inherited.GID) // as snapshots are made
 		}
 		switch e := e.(type) {
 		case tree.File:
 			gone[at] = asMade && e.Size == 0
 		case tree.Tree:
-			only := asMade && (same[at] || e.Attr().Mode == 0o755)
+			only := asMade && (same[at] || e.Attr().Mode&^inherited.Mode == 0o755)
 			for c, err := range e.All(ctx) {
 				if err != nil {
 					return nil, err
@@ -256,6 +260,16 @@ func (p *points) left(ctx context.Context, t tree.Tree, made []shim.Made) ([]str
 		}
 	}
 	return out, nil
+}
+
+// inheritedIn gives what a directory that root makes in another one has of that: the group and
+// the bit that hands it on, if there is one.
+func inheritedIn(ctx context.Context, t tree.Tree, p string) (a tree.Attr, err error) {
+	e, err := look(ctx, t, p)
+	if d, ok := e.(tree.Tree); ok && d.Attr().Mode&0o2000 != 0 {
+		a = tree.Attr{GID: d.Attr().GID, Mode: 0o2000}
+	}
+	return a, err
 }
 
 // keepParents adds the directories that lead to a path, and the one that is there, with

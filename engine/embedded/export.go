@@ -42,6 +42,7 @@ func (e *Engine) Export(ctx context.Context, r engine.Result, to engine.Place, o
 // else after all that is needed of it was brought here.
 func (e *Engine) exportFrom(ctx context.Context, r engine.Result, to engine.Place, o engine.ExportOptions) (engine.Exported, error) {
 	if r.Away {
+		o.Epoch = e.options.Epoch
 		if out, ok, err := e.where.Export(ctx, r, to, o); ok {
 			return out, err
 		}
