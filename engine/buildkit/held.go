@@ -205,6 +205,7 @@ func (l lister) children(list []*fstypes.Stat) (out []tree.Child, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s at the daemon: %w", path.Join(l.path, s.Path), err)
 		}
+		l.held.tell(e)
 		out = append(out, tree.Child{Name: s.Path, Entry: e})
 	}
 	return out, nil
@@ -213,7 +214,6 @@ func (l lister) children(list []*fstypes.Stat) (out []tree.Child, err error) {
 // entry gives the entry that the daemon describes.
 func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
 	a := attrOf(s)
-	l.held.tell(a)
 	p := path.Join(l.path, s.Path)
 	switch mode := os.FileMode(s.Mode); mode & os.ModeType {
 	case os.ModeDir:
@@ -240,9 +240,9 @@ func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
 }
 
 // tell notes a time that a process left.
-func (h *held) tell(a tree.Attr) {
+func (h *held) tell(e tree.Entry) {
 	if h.run() != "" {
-		h.remote.told.add(a.ModTime)
+		h.remote.told.add(toldTime{h, e.Kind(), e.Attr().ModTime})
 	}
 }
 

@@ -464,6 +464,15 @@ func TestACacheGivesNothingThatItsLayersLose(t *testing.T) {
 		}, "mounted", base, host)
 	}
 	at := fmt.Sprint(odd.Unix())
+	started := func() []daemon.Address {
+		d, err := daemontest.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(d.Close)
+		return []daemon.Address{{URL: d.Address}}
+	}
+	one, other := started(), started()
 	for name, c := range map[string]struct{ before, after *graph.Node }{
 		"what a process left":                        {made, script(made, "stat -c %Y /odd")},
 		"what a process left that another took away": {script(made, "rm /odd"), script(made, "stat -c %Y /odd")},
@@ -472,29 +481,16 @@ func TestACacheGivesNothingThatItsLayersLose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, o := range []buildkit.Options{
-				{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}},
-				{CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}},
-			} {
-				d, err := daemontest.Start()
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(d.Close)
-				o.Addresses = []daemon.Address{{URL: d.Address}}
-				e := open(t, embedded.Options{}, o)
-				if len(o.CacheTo) == 0 {
-					if said := saidBy(t, e, c.after); said != at+"\n" {
-						t.Errorf("the file has the time %q, want %s", said, at)
-					}
-					continue
-				}
-				if _, err := e.Resolve(t.Context(), c.before, nil); err != nil {
-					t.Fatal(err)
-				}
-				if told := toldBy(t, e); len(told) != 1 || !strings.Contains(told[0], "/odd") {
-					t.Errorf("told is %q", told)
-				}
+			to := open(t, embedded.Options{}, buildkit.Options{Addresses: one, CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}})
+			if _, err := to.Resolve(t.Context(), c.before, nil); err != nil {
+				t.Fatal(err)
+			}
+			if told := toldBy(t, to); len(told) != 1 || !strings.Contains(told[0], "/odd") {
+				t.Errorf("told is %q", told)
+			}
+			from := open(t, embedded.Options{}, buildkit.Options{Addresses: other, CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}})
+			if said := saidBy(t, from, c.after); said != at+"\n" {
+				t.Errorf("the file has the time %q, want %s", said, at)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 
+	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -35,14 +36,14 @@ func (r *Remote) serve(ctx context.Context, t tree.Tree) (s llb.State, inline bo
 
 // inexact tells which time of a tree has parts of seconds that a layer of what operations
 // make does not have, those of directories that processes left aside; "" if none has.
-func (r *Remote) inexact(ctx context.Context, t tree.Tree) (string, error) {
+func (r *Remote) inexact(ctx context.Context, t tree.Tree, parts []*engine.Held) (string, error) {
 	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
 		if err != nil {
 			return "", err
 		}
 		a := it.Entry.Attr()
 		if it.Entry.Kind() == tree.KindDirectory {
-			a = r.told.second(a)
+			a = r.second(parts, it.Entry)
 		}
 		if it.Path != "/" && a.ModTime.Nsec != 0 {
 			return "the time of " + it.Path + " has parts of a second", nil

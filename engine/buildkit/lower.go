@@ -524,7 +524,7 @@ func (l *lowering) merge(ctx context.Context) (lowered, error) {
 	if up.Len() > 0 {
 		u, inline, err := l.remote.serve(ctx, up)
 		if err == nil && inline {
-			inexact, err = l.remote.inexact(ctx, up)
+			inexact, err = l.remote.inexact(ctx, up, l.parts)
 		}
 		if err != nil {
 			return lowered{}, err

@@ -14,27 +14,54 @@ import (
 // what one holds they are told in whole seconds: layers that a daemon writes have no others.
 type told struct {
 	mu  sync.Mutex
-	all map[tree.Time]bool
+	all map[toldTime]bool
 }
 
-func (t *told) add(at tree.Time) {
-	if at.Nsec == 0 {
+// toldTime is a time that something has which is held.
+type toldTime struct {
+	held *held
+	kind tree.Kind
+	time tree.Time
+}
+
+func (t *told) add(at toldTime) {
+	if at.time.Nsec == 0 {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.all == nil {
-		t.all = map[tree.Time]bool{}
+		t.all = map[toldTime]bool{}
 	}
 	t.all[at] = true
 }
 
-// second gives a time in whole seconds, if it is one of these.
-func (t *told) second(a tree.Attr) tree.Attr {
+func (t *told) has(at toldTime) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.all[a.ModTime] {
-		a.ModTime.Nsec = 0
+	return t.all[at]
+}
+
+// second gives the attributes of an entry with a time in whole seconds, if it is what a
+// process left among what its tree was composed of.
+func (r *Remote) second(parts []*engine.Held, e tree.Entry) tree.Attr {
+	a := e.Attr()
+	if a.ModTime.Nsec == 0 {
+		return a
+	}
+	of := parts
+	if f, ok := e.(tree.File); ok && f.Size > 0 {
+		at, ok := r.places.among(parts, f.Content)
+		if !ok {
+			return a
+		}
+		of = []*engine.Held{{By: at.held}}
+	}
+	for _, p := range of {
+		if r.told.has(toldTime{p.By.(*held), e.Kind(), a.ModTime}) {
+			a.ModTime.Nsec = 0
+			break
+		}
 	}
 	return a
 }
@@ -50,7 +77,7 @@ func (r *Remote) rootAttr(res engine.Result) tree.Attr {
 	} else if res.Held != nil && res.Held.By.(*held).rootAttr() == a {
 		return a
 	}
-	return r.told.second(a)
+	return r.second(res.Parts, res.Tree)
 }
 
 // nameOf names a tree, as all clients do that make it of the same: its digest, but where
@@ -81,7 +108,7 @@ func (r *Remote) nameOf(ctx context.Context, res engine.Result) (digest.Digest, 
 		}
 		a := r.rootAttr(res)
 		if it.Path != "/" {
-			a = r.told.second(e.Attr())
+			a = r.second(res.Parts, it.Entry)
 		}
 		one := tree.NewDraft(tree.Empty())
 		one.Put("e", e.WithAttr(a))

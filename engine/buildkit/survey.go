@@ -143,7 +143,7 @@ func (h *held) index(ctx context.Context, p string, t tree.Tree) error {
 			return err
 		}
 		at := path.Join(p, c.Name)
-		h.tell(c.Entry.Attr())
+		h.tell(c.Entry)
 		switch e := c.Entry.(type) {
 		case tree.Tree:
 			if err := h.index(ctx, at, e); err != nil {
