@@ -28,7 +28,7 @@ func Inspect(root, list, out string) error {
 		return err
 	}
 	defer d.close()
-	var odd Odd
+	odd := inspection{names: map[inodeID]string{}}
 	for _, p := range paths {
 		dir, name, err := d.parent(p)
 		if err == nil {
@@ -50,8 +50,30 @@ func Inspect(root, list, out string) error {
 	return o.write(OddFile, text)
 }
 
+// inspection is an Odd that is being found. That a file has several links does not say that
+// it has several names here: merges link files between snapshots.
+type inspection struct {
+	Odd
+	names map[inodeID]string // the path at which it was met
+}
+
+type inodeID struct{ dev, ino uint64 }
+
+// again tells whether an inode was met under another name.
+func (o *inspection) again(st unix.Stat_t, p string) bool {
+	if st.Nlink == 1 {
+		return false
+	}
+	of := inodeID{st.Dev, st.Ino}
+	first, ok := o.names[of]
+	if !ok {
+		o.names[of] = p
+	}
+	return ok && first != p
+}
+
 // look takes up what is at and below a name.
-func (o *Odd) look(dir int, name, p string) error {
+func (o *inspection) look(dir int, name, p string) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
@@ -59,17 +81,17 @@ func (o *Odd) look(dir int, name, p string) error {
 	switch kind := st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFDIR:
 		return o.below(dir, name, p)
-	case kind == unix.S_IFSOCK || kind == unix.S_IFBLK || kind != unix.S_IFREG && st.Nlink > 1:
+	case kind == unix.S_IFSOCK || kind == unix.S_IFBLK || kind != unix.S_IFREG && o.again(st, p):
 		if o.Node == "" {
 			o.Node = p
 		}
-	case st.Nlink > 1 && o.Linked == "":
+	case kind == unix.S_IFREG && o.again(st, p) && o.Linked == "":
 		o.Linked = p
 	}
 	return nil
 }
 
-func (o *Odd) below(dir int, name, p string) error {
+func (o *inspection) below(dir int, name, p string) error {
 	f, err := openDir(dir, name)
 	if err != nil {
 		return err

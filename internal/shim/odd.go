@@ -12,9 +12,9 @@ const OddFile = "odd"
 // is nothing of it.
 type Odd struct {
 	// Node is a socket, a block device, or something else than a file that has
-	// several names: copies are of another kind, or each of its own inode.
+	// several names among them: copies are of another kind, or each of its own inode.
 	Node string
-	// Linked is a file that has several names. They stay one if one copy has all of
+	// Linked is a file that has several names among them. They stay one if one copy has all of
 	// them.
 	Linked string
 }
