@@ -281,6 +281,12 @@ func TestWhatIsWhereADaemonHasWhatRunsAProcessIsAnErrorThatNamesIt(t *testing.T)
 	if _, err := e.Resolve(t.Context(), script(n, "cat /.inlay/data"), nil); err == nil || !strings.Contains(err.Error(), "/.inlay") || !strings.Contains(err.Error(), "another name") {
 		t.Errorf("the error is %v", err)
 	}
+	mounted := graph.New(graph.Exec{
+		Args: []string{"/bin/true"}, Network: graph.NetworkNone, Mounts: []graph.Mount{{Kind: graph.MountTemp, Target: "/.inlay/here"}},
+	}, "mounted", enginetest.Busybox(t))
+	if _, err := e.Resolve(t.Context(), mounted, nil); err == nil || !strings.Contains(err.Error(), "/.inlay/here") || !strings.Contains(err.Error(), "elsewhere") {
+		t.Errorf("the error of a mount is %v", err)
+	}
 }
 
 // authority is who vouches for daemons and clients.

@@ -40,6 +40,9 @@ func mountPoints(ctx context.Context, x engine.RemoteProcess) (*points, error) {
 	p := &points{times: map[string]tree.Time{}}
 	all := usual
 	for _, m := range x.Mounts {
+		if m.Target == ours || strings.HasPrefix(m.Target, ours+"/") {
+			return nil, fmt.Errorf("mount at %s: a process at a BuildKit daemon finds there what runs it: mount it elsewhere", m.Mount.Target)
+		}
 		all = append(all[:len(all):len(all)], m.Target)
 	}
 	for _, at := range append(all[:len(all):len(all)], ours) {
