@@ -175,23 +175,25 @@ func layoutOf(t *testing.T, layers ...[]tar.Header) string {
 func TestAnImageThatWasImportedIsWhatAProcessAtADaemonSees(t *testing.T) {
 	dir := tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o750}
 	file := func(name string) tar.Header { return tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o640} }
+	x := graph.Exec{Args: []string{"/bin/sh", "-c", "find /mnt/* | sort | xargs stat -c '%n %Y %a'"}, Network: graph.NetworkNone}
+	inputs := []*graph.Node{enginetest.Busybox(t)}
 	for name, layers := range map[string][][]tar.Header{
-		"directories that no layer has":        {{file("implied/deep/f")}},
-		"directories that a lower layer has":   {{dir, file("d/a")}, {file("d/b")}},
-		"a file that is removed without those": {{dir, file("d/a"), file("d/b")}, {file("d/.wh.a")}},
-		"links between layers":                 {{dir, file("d/a")}, {dir, {Typeflag: tar.TypeLink, Name: "d/b", Linkname: "d/a", Mode: 0o640}}},
-		"layers that say all":                  {{dir, file("d/a")}, {dir, file("d/b")}},
+		"implied": {{file("implied/deep/f")}},
+		"lower":   {{dir, file("d/a")}, {file("d/b")}},
+		"removed": {{dir, file("d/a"), file("d/b")}, {file("d/.wh.a")}},
+		"linked":  {{dir, file("d/a")}, {dir, {Typeflag: tar.TypeLink, Name: "d/b", Linkname: "d/a", Mode: 0o640}}},
+		"said":    {{dir, file("d/a")}, {dir, file("d/b")}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			n := graph.New(graph.Exec{
-				Args: []string{"/bin/sh", "-c", "find /mnt | sort | xargs stat -c '%n %Y %a'"}, Network: graph.NetworkNone,
-				Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Input: 1}},
-			}, "mounted", enginetest.Busybox(t), from("oci:"+layoutOf(t, layers...)))
-			want := saidBy(t, openHere(t, embedded.Options{}), n)
-			for range 2 { // what is known of layers is remembered
-				if got := saidBy(t, open(t, embedded.Options{}, buildkit.Options{}), n); got != want {
-					t.Errorf("a process at the daemon sees\n%sand here\n%s", got, want)
-				}
+		x.Mounts = append(x.Mounts, graph.Mount{Kind: graph.MountTree, Target: "/mnt/" + name, Input: len(inputs)})
+		inputs = append(inputs, from("oci:"+layoutOf(t, layers...)))
+	}
+	n := graph.New(x, "mounted", inputs...)
+	want := saidBy(t, openHere(t, embedded.Options{}), n)
+	store := t.TempDir()
+	for range 2 { // what is known of layers is remembered
+		t.Run("client", func(t *testing.T) {
+			if got := saidBy(t, open(t, embedded.Options{Store: store}, buildkit.Options{}), n); got != want {
+				t.Errorf("a process at the daemon sees\n%sand here\n%s", got, want)
 			}
 		})
 	}
