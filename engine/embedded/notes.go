@@ -87,11 +87,12 @@ func (ns *notes) write(ctx context.Context) {
 	}
 }
 
-// ready makes what the first write needs, while the first steps go on: the place for
-// logs, and encoders of all that records have, which takes longer than to encode one.
+// ready makes what the first write needs, while the first steps go on: the run's record
+// and place for logs, and encoders of all that records have, which takes longer than to
+// encode one.
 func (ns *notes) ready() {
 	_, _ = json.Marshal(runs.StepRecord{Call: "\n", Image: &runs.Image{Base: &runs.Base{}}, Placed: &runs.Placed{}, Uncached: &runs.Miss{}})
-	_ = ns.run.Prepare() // the first write says what is wrong
+	_ = ns.run.Begin() // the first write says what is wrong
 }
 
 // change notes that a step is not in the store as it is. The caller holds mu.
@@ -353,7 +354,7 @@ func (ns *notes) large() bool {
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
 	const slack, often = 10, 8
 	o := e.keepRuns()
-	n, err := e.store.CountRuns(ctx)
+	n, err := e.store.CountRuns()
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ type Changes struct {
 	Run     *RunChanges              // nil if it has to do with no run
 
 	// Loose says that nodes need not be on the disk when Commit returns: a power
-	// cut may take them, as it may take the steps of a run that name them, but
-	// not before anything that is committed later.
+	// cut may take them, but not before any other nodes, results or refs that are
+	// committed later.
 	Loose bool
 }
 
@@ -85,18 +85,19 @@ func (in *Ingest) commit(ctx context.Context, ch Changes) error {
 	return nil
 }
 
-// write carries out the transaction that gives names, if there is anything to name.
+// write carries out the transaction that gives names, if there is anything to name,
+// and then writes what names trees in a run.
 func (in *Ingest) write(ctx context.Context, ch Changes) error {
-	write := func() error {
-		return in.s.db.write(ctx, !ch.Loose, func(c *conn) error { return in.record(c, ch) })
+	if len(in.nodes) > 0 || len(ch.Results) > 0 || len(ch.Refs) > 0 {
+		err := in.s.db.write(ctx, !ch.Loose, func(c *conn) error { return in.record(c, ch) })
+		if err != nil {
+			return err
+		}
 	}
-	switch {
-	case ch.Run != nil:
-		return ch.Run.commit(write)
-	case len(in.nodes) > 0 || len(ch.Results) > 0 || len(ch.Refs) > 0:
-		return write()
+	if ch.Run == nil {
+		return nil
 	}
-	return nil
+	return ch.Run.put(in.s.opts.Now())
 }
 
 // flush brings the new files to the disk.
@@ -307,11 +308,6 @@ func (in *Ingest) record(c *conn, ch Changes) error {
 	}
 	for name, r := range ch.Refs {
 		if err := c.putRef(name, r, now); err != nil {
-			return err
-		}
-	}
-	if ch.Run != nil {
-		if err := ch.Run.record(c, now); err != nil {
 			return err
 		}
 	}

@@ -24,13 +24,6 @@ CREATE TABLE IF NOT EXISTS results (
 CREATE TABLE IF NOT EXISTS refs (
 	seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, time INTEGER NOT NULL,
 	trees BLOB NOT NULL, blobs BLOB NOT NULL, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-	seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, started INTEGER NOT NULL,
-	ended INTEGER NOT NULL, state TEXT NOT NULL, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS steps (
-	seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, step INTEGER NOT NULL,
-	name TEXT NOT NULL, state TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
-	trees BLOB NOT NULL, data BLOB NOT NULL, UNIQUE (run, step));
 CREATE TABLE IF NOT EXISTS collections (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL);
 INSERT OR IGNORE INTO collections VALUES (1, 0);
 `
@@ -147,7 +140,7 @@ func (c *conn) setup(db *database) error {
 		return dbError(err)
 	}
 	// The first read shows whether the file is a database at all.
-	err := c.Exec("PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY; SELECT 1 FROM runs LIMIT 1")
+	err := c.Exec("PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY; SELECT 1 FROM refs LIMIT 1")
 	return dbError(err)
 }
 

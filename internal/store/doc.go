@@ -12,8 +12,8 @@
 //
 //	format          version; written last, so a store that has it is whole
 //	blobs/ab/cdef…  bytes of blobs: regular files, mode 0444, no xattrs
-//	records.db      SQLite in WAL mode: nodes, results, refs, runs, steps
-//	logs/<run>/     output of steps; the directory is locked while the run goes on
+//	records.db      SQLite in WAL mode: nodes, results, refs
+//	logs/<run>/     a run: its record, and the output of steps; locked while it goes on
 //	ingest/<owner>/ being written; locked by its owner
 //	leases/<owner>  digests that an open store was shown; locked by its owner
 //	leases/.turn .sweep .gc   locks
@@ -41,8 +41,9 @@
 // relies on the blob flushes too, as does the one who clears up after a process
 // that died in between. After a power cut what can be seen is on the disk.
 //
-// Runs, steps and times of last use are written without flushing. They survive
-// the death of the process; a power cut may take the last of them, in order.
+// Records of runs, the nodes that only they name, and times of last use are written
+// without flushing. They survive the death of the process; a power cut may take the
+// last of them. A step may then name a tree that is gone.
 //
 // # Whole nodes
 //
@@ -64,12 +65,13 @@
 //  1. P looks whether it exists and lists it in leases/P while it is inside the
 //     gate, which is a shared lock. The collector removes a batch while it holds
 //     the lock exclusively, after reading what was added to all leases, and then
-//     all rows that were added to results, refs and steps. So either P was first,
+//     all rows that were added to results and refs, and all records of runs that
+//     have grown. So either P was first,
 //     and the collector sees the lease; or the collector was, and P sees that the
 //     object is gone.
 //  2. If P ended before the collector read the leases, everything P committed is
-//     in rows that the collector reads after them. What it did not commit is
-//     garbage.
+//     in rows and records that the collector reads after them. What it did not
+//     commit is garbage.
 //  3. What P commits is listed before it appears, and so is what it refers to:
 //     so the collector needs to know nothing of nodes that are not in the
 //     database yet.

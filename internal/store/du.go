@@ -58,7 +58,7 @@ func (s *Store) du(ctx context.Context) (u Usage, err error) {
 		}
 		u.Reclaimable = u.Nodes.Bytes + u.Blobs.Bytes - g.liveBytes
 		for sql, n := range map[string]*int{
-			"SELECT count(*) FROM results": &u.Results, "SELECT count(*) FROM refs": &u.Refs, "SELECT count(*) FROM runs": &u.Runs,
+			"SELECT count(*) FROM results": &u.Results, "SELECT count(*) FROM refs": &u.Refs,
 		} {
 			err := c.query(sql, nil, func(st *sqlite3.Stmt) error {
 				*n = st.ColumnInt(0)
@@ -70,6 +70,8 @@ func (s *Store) du(ctx context.Context) (u Usage, err error) {
 		}
 		return nil
 	})
+	runs, rerr := s.Runs(ctx)
+	u.Runs, err = len(runs), errors.Join(err, rerr)
 	for name, c := range map[string]*Count{"logs": &u.Logs, "ingest": &u.Ingest, "roots": &u.Roots, "corrupt": &u.Corrupt} {
 		n, size, uerr := usage(s.path(name))
 		*c = Count{n, size}

@@ -13,7 +13,7 @@ import (
 
 const (
 	formatName    = "format"
-	formatVersion = "inlay-store 1\n"
+	formatVersion = "inlay-store 2\n"
 	initLock      = ".init"
 )
 
@@ -56,7 +56,7 @@ func checkFormat(dir string) error {
 	}
 	if string(b) != formatVersion {
 		got, _, _ := strings.Cut(string(b[:min(len(b), 40)]), "\n")
-		return fmt.Errorf("%w: it says %q, this program knows %q; use a newer inlay, or another store",
+		return fmt.Errorf("%w: it says %q, this program knows %q; use the inlay that made it, or another store",
 			ErrFormat, got, strings.TrimSpace(formatVersion))
 	}
 	return nil

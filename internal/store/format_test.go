@@ -18,9 +18,9 @@ import (
 func TestAnUnknownFormatIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	check(t, open(t, dir).Close(t.Context()))
-	check(t, os.WriteFile(filepath.Join(dir, "format"), []byte("inlay-store 2\n"), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "format"), []byte("inlay-store 99\n"), 0o600))
 	_, err := store.Open(t.Context(), dir, options())
-	if !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "inlay-store 2") {
+	if !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "inlay-store 99") {
 		t.Fatal(err)
 	}
 }

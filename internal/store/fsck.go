@@ -253,10 +253,10 @@ func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
 	if err := s.judgeResults(c, g, r); err != nil {
 		return err
 	}
-	if err := judgeNames(c, g, r, KindRef, "SELECT 0, trees, blobs, name FROM refs"); err != nil {
+	if err := judgeRefs(c, g, r); err != nil {
 		return err
 	}
-	return judgeNames(c, g, r, KindRun, "SELECT 0, trees, x'', run || ' step ' || step FROM steps")
+	return s.judgeRuns(g, r)
 }
 
 // lookAgain brings the graph up to date where something seemed to be missing.
@@ -369,16 +369,37 @@ func (s *Store) judgeResults(c *conn, g *graph, r *FsckReport) error {
 	return c.deleteRows("DELETE FROM results WHERE seq = ?", drop)
 }
 
-func judgeNames(c *conn, g *graph, r *FsckReport, kind Kind, sql string) error {
-	return c.query(sql, nil, func(st *sqlite3.Stmt) error {
+// lacksSome is what is wrong with a ref or a step that is not whole.
+const lacksSome = "something that it names is missing; make it again"
+
+func judgeRefs(c *conn, g *graph, r *FsckReport) error {
+	return c.query("SELECT 0, trees, blobs, name FROM refs", nil, func(st *sqlite3.Stmt) error {
 		row, err := scanRoots(st)
 		if err != nil {
 			return err
 		}
-		row.trees = slices.DeleteFunc(row.trees, digest.Digest.IsZero)
 		if !g.whole(row) {
-			r.found(Problem{Kind: kind, Name: st.ColumnText(3), Text: "something that it names is missing; make it again"})
+			r.found(Problem{Kind: KindRef, Name: st.ColumnText(3), Text: lacksSome})
 		}
 		return nil
 	})
+}
+
+func (s *Store) judgeRuns(g *graph, r *FsckReport) error {
+	names, err := s.runNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		record, err := s.readRecord(name)
+		if err != nil {
+			return err
+		}
+		for _, step := range stepsOf(record) {
+			if !g.whole(roots{trees: step.trees()}) {
+				r.found(Problem{Kind: KindRun, Name: fmt.Sprintf("%s step %d", name, step.Index), Text: lacksSome})
+			}
+		}
+	}
+	return nil
 }

@@ -158,6 +158,9 @@ func (g *graph) survey(c *conn, keep int64) (evict []int64, err error) {
 			}
 		}
 	}
+	if err := g.readRuns(c); err != nil {
+		return nil, err
+	}
 	var list []cached
 	err = c.query("SELECT seq, trees, blobs, used, length(data) FROM results", nil, func(st *sqlite3.Stmt) error {
 		r, err := scanRoots(st)

@@ -23,6 +23,7 @@ type graph struct {
 
 	absent []int32          // nodes that something live refers to and that were not there
 	leases map[string]int64 // how much of each was read
+	runs   map[string]int64 // how large the record of each was when it was read; ended if it had
 	seen   map[string]int64 // table -> highest seq that was read
 
 	liveBytes int64
@@ -56,7 +57,6 @@ func rootTables() map[string]string {
 	return map[string]string{
 		"results": "SELECT seq, trees, blobs FROM results WHERE seq > ? ORDER BY seq",
 		"refs":    "SELECT seq, trees, blobs FROM refs WHERE seq > ? ORDER BY seq",
-		"steps":   "SELECT seq, trees, x'' FROM steps WHERE seq > ? ORDER BY seq",
 	}
 }
 
@@ -65,7 +65,7 @@ func rootTables() map[string]string {
 func (s *Store) loadGraph(c *conn, verify bool) (*graph, error) {
 	g := &graph{
 		s: s, byNode: map[digest.Digest]int32{}, byBlob: map[digest.Digest]int32{},
-		leases: map[string]int64{}, seen: map[string]int64{},
+		leases: map[string]int64{}, runs: map[string]int64{}, seen: map[string]int64{},
 	}
 	err := c.query("SELECT seq, digest, broken, data FROM nodes", nil, func(st *sqlite3.Stmt) error {
 		d, err := digest.FromSum(st.ColumnRawBlob(1))
@@ -238,6 +238,9 @@ func (g *graph) catchUp(c *conn) error {
 			}
 		}
 	}
+	if err := g.readRuns(c); err != nil {
+		return err
+	}
 	absent := g.absent
 	g.absent = nil
 	for _, i := range absent {
@@ -294,6 +297,40 @@ func (g *graph) readLeases(c *conn) error {
 			return err
 		}
 		g.leases[name] = at + int64(len(b))
+	}
+	return nil
+}
+
+// ended is the size of a record that says how its run ended: nothing follows.
+const ended = -1
+
+// readRuns marks what the steps of runs name, of those whose record has grown.
+func (g *graph) readRuns(c *conn) error {
+	names, err := g.s.runNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if g.runs[name] == ended {
+			continue
+		}
+		stat, err := os.Stat(g.s.recordPath(name))
+		if err != nil || stat.Size() == g.runs[name] {
+			continue // it has none, or was removed since
+		}
+		record, err := g.s.readRecord(name)
+		if err != nil {
+			return err
+		}
+		for _, step := range stepsOf(record) {
+			if err := g.mark(c, step.trees(), nil); err != nil {
+				return err
+			}
+		}
+		g.runs[name] = int64(len(record))
+		if info, _ := infoOf(name, record); !info.Ended.IsZero() {
+			g.runs[name] = ended
+		}
 	}
 	return nil
 }

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/inlaybuild/inlay/digest"
+)
+
+// aRecord is the record of a run with two steps, of which the first was written twice.
+func aRecord(t testing.TB) (record []byte, ends []int) {
+	t.Helper()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	for _, e := range []runEntry{
+		{Run: &runBegun{Started: at, Data: json.RawMessage(`{"Asked":"all"}`)}},
+		{Step: &Step{Index: 0, Name: "from", State: Running, Started: at}},
+		{Step: &Step{Index: 1, Name: "exec", State: "waiting"}},
+		{Step: &Step{Index: 0, Name: "from", State: "done", After: digest.Of([]byte("tree")), Started: at, Ended: at.Add(1), Data: json.RawMessage(`{}`)}},
+		{End: &runEnded{State: "failed", Ended: at.Add(2), Data: json.RawMessage(`{"Error":"x"}`)}},
+	} {
+		var err error
+		if record, err = appendEntry(record, e); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, len(record))
+	}
+	return record, ends
+}
+
+func TestARecordThatIsCutOffSaysWhatItSaidBefore(t *testing.T) {
+	record, ends := aRecord(t)
+	for n := range len(record) + 1 {
+		last := 0
+		for _, end := range ends {
+			if end <= n {
+				last = end
+			}
+		}
+		info, begun := infoOf("r", record[:n])
+		want, wantBegun := infoOf("r", record[:last])
+		if begun != wantBegun || !reflect.DeepEqual(info, want) || !reflect.DeepEqual(stepsOf(record[:n]), stepsOf(record[:last])) {
+			t.Fatalf("cut off at %d: %+v %v, want %+v %v", n, info, begun, want, wantBegun)
+		}
+		if begun != (n >= ends[0]) || (info.State == "failed") != (n == len(record)) {
+			t.Fatalf("cut off at %d: %+v %v", n, info, begun)
+		}
+	}
+	info, _ := infoOf("r", record)
+	steps := stepsOf(record)
+	if string(info.Data) != `{"Error":"x"}` || len(steps) != 2 || steps[0].State != "done" || steps[1].State != "waiting" ||
+		!slices.Equal(steps[0].trees(), []digest.Digest{digest.Of([]byte("tree"))}) {
+		t.Fatalf("%+v %+v", info, steps)
+	}
+}
+
+func TestWhatIsNoLineOfARecordHidesNoneThatIs(t *testing.T) {
+	record, ends := aRecord(t)
+	garbage := append(bytes.Repeat([]byte{0}, 100), "\n{\"step\":[]}\n{\"run\":7}\nnothing\n"...)
+	for _, at := range append(ends, 0) {
+		mixed := slices.Concat(record[:at], garbage, record[at:])
+		info, _ := infoOf("r", mixed)
+		want, _ := infoOf("r", record)
+		if !reflect.DeepEqual(info, want) || !reflect.DeepEqual(stepsOf(mixed), stepsOf(record)) {
+			t.Fatalf("garbage at %d: %+v", at, info)
+		}
+	}
+}
+
+func FuzzRunRecord(f *testing.F) {
+	record, _ := aRecord(f)
+	f.Add(record)
+	f.Add([]byte("{\"step\":{\"before\":\"sha256:1\"}}\n"))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		info, begun := infoOf("r", record)
+		if !begun && !reflect.DeepEqual(info, RunInfo{}) {
+			t.Fatalf("a run that has not begun says %+v", info)
+		}
+		steps := stepsOf(record)
+		again := []byte(nil)
+		for _, s := range steps {
+			var err error
+			if again, err = appendEntry(again, runEntry{Step: &s}); err != nil {
+				t.Fatalf("%+v: %v", s, err)
+			}
+		}
+		if !slices.IsSortedFunc(steps, func(a, b Step) int { return a.Index - b.Index }) || len(stepsOf(again)) != len(steps) {
+			t.Fatalf("%+v", steps)
+		}
+	})
+}
+
+// openEmpty makes a store.
+func openEmpty(t *testing.T) *Store {
+	t.Helper()
+	none := func([]byte) (nodes, blobs []digest.Digest, err error) { return nil, nil, nil }
+	s, err := Open(t.Context(), t.TempDir(), Options{References: none})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	return s
+}
+
+func TestARunThatHasOnlyBegunIsSeenAndCrashesWithItsProcess(t *testing.T) {
+	s := openEmpty(t)
+	run, err := s.NewRun(json.RawMessage(`{"Asked":"all"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	stands := func(want RunState) {
+		t.Helper()
+		runs, err := s.Runs(t.Context())
+		if err != nil || len(runs) != 1 || string(runs[0].Data) != `{"Asked":"all"}` || runs[0].State != want {
+			t.Fatalf("want %s: %+v %v", want, runs, err)
+		}
+	}
+	stands(Running)
+	run.dir.Close() // as its process ends
+	stands(Crashed)
+}
+
+func TestAWriteThatFailsLeavesTheRecordAsItWas(t *testing.T) {
+	s := openEmpty(t)
+	run, err := s.NewRun(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.PutStep(t.Context(), Step{Name: "first", State: "done"}); err != nil {
+		t.Fatal(err)
+	}
+	good := run.record
+	if run.record, err = os.Open(s.recordPath(run.name)); err != nil { // which cannot be written
+		t.Fatal(err)
+	}
+	if err := run.PutStep(t.Context(), Step{Index: 1, Name: "second", State: "done"}); err == nil {
+		t.Fatal("a file that cannot be written was")
+	}
+	run.record.Close()
+	run.record = good
+	if err := run.End(t.Context(), "done", nil); err != nil {
+		t.Fatal(err)
+	}
+	steps, err := s.Steps(t.Context(), run.name)
+	if err != nil || len(steps) != 1 || steps[0].Name != "first" {
+		t.Fatalf("%+v %v", steps, err)
+	}
+}
