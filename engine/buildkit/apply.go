@@ -54,11 +54,7 @@ func (r *Remote) apply(ctx context.Context, b base, res engine.Result) (llb.Stat
 		llb.Dir("/"), llb.ReadonlyRootFS(), llb.WithCustomName("inlay: apply changes"),
 		llb.AddMount("/in", todo, llb.Readonly),
 	}
-	name, err := r.nameOf(ctx, res)
-	if err != nil {
-		return llb.State{}, err
-	}
-	id := name.Append(nil)
+	id := t.Digest().Append(nil)
 	if b.held != nil {
 		id = b.held.source().Append(id)
 	} else {

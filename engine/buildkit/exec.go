@@ -122,7 +122,7 @@ type process struct {
 
 // process makes the trees that it is to see, and says how it is run.
 func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (*process, error) {
-	rootAttr := r.rootAttr(x.Root)
+	rootAttr := x.Root.Tree.Attr()
 	if err := keepsAttr("/", rootAttr); err != nil {
 		return nil, err
 	}
@@ -146,11 +146,7 @@ func (r *Remote) process(ctx context.Context, x engine.RemoteExec, at *points) (
 		Args:   x.Args, Env: x.Env, Dir: x.Dir, User: shim.User{UID: x.UID, GID: x.GID, Groups: x.Groups}, SecretFiles: secrets,
 	}
 	spec.Root, spec.Made, spec.Times = &rootAttr, at.ways(), at.times
-	names, err := r.trees(ctx, x)
-	if err != nil {
-		return nil, err
-	}
-	inputs := map[string][]byte{"trees": names}
+	inputs := map[string][]byte{"trees": treeNames(x)}
 	p.inputs = inputs
 	if len(x.Stdin) > 0 {
 		spec.Stdin = specDir + "/stdin"
@@ -194,28 +190,23 @@ func (p *process) key(ctx context.Context) (digest.Digest, error) {
 	return digest.Parse(v.String())
 }
 
-// trees names what a process sees. A daemon that compares contents takes trees for
+// treeNames names what a process sees. A daemon that compares contents takes trees for
 // one that differ in times alone, and what a process left in one of them for what it
 // leaves in the other. Of what a process left it is the run: a daemon takes that of
 // another one for the same.
-func (r *Remote) trees(ctx context.Context, x engine.RemoteExec) ([]byte, error) {
-	name, err := r.nameOf(ctx, x.Root)
-	b := []byte(name.String() + "\n")
+func treeNames(x engine.RemoteExec) []byte {
+	b := []byte(x.Root.Tree.Digest().String() + "\n")
 	for _, m := range x.Mounts {
-		if err == nil && m.Kind == graph.MountTree {
-			name, err = r.nameOf(ctx, m.From)
-			b = append(b, name.String()+" "+m.Path+"\n"...)
+		if m.Kind == graph.MountTree {
+			b = append(b, m.From.Tree.Digest().String()+" "+m.Path+"\n"...)
 		}
-	}
-	if err != nil {
-		return nil, err
 	}
 	for _, h := range heldBy(treesOf(x.RemoteProcess)...) {
 		if run := h.run(); run != "" {
 			b = append(b, "run "+run+"\n"...)
 		}
 	}
-	return b, nil
+	return b
 }
 
 // mounts gives the mounts of a process, and the paths of those that are secrets. It
@@ -240,7 +231,7 @@ func (p *process) mounts(ctx context.Context, roots map[string]tree.Attr) (out [
 				}
 				o = append(o, llb.SourcePath(m.Path))
 			} else {
-				roots[m.Target] = p.remote.rootAttr(m.From)
+				roots[m.Target] = m.From.Tree.Attr()
 				if err := keepsAttr(m.Mount.Target, roots[m.Target]); err != nil {
 					return nil, nil, err
 				}
@@ -353,12 +344,12 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 			ended = append(ended, "out of a cache"...)
 		}
 		h.identify(on, ended) // tidy looks into it, and may give another
-		h.ranAs(name)
+		h.leftBy(name, clockOf(p.x.Root, e))
 		h, err = p.points.tidy(ctx, h, e.Made)
 	}
 	if err == nil {
 		h.identify(on, ended)
-		h.ranAs(name)
+		h.leftBy(name, clockOf(p.x.Root, e))
 		h.ended(&ending{p.x.Call, exit.Exit.Code, said, heldBy(treesOf(p.x.RemoteProcess)...), on})
 		p.remote.made(came{p.x.Call, h, said, treesOf(p.x.RemoteProcess), p.inexact})
 		exit.Held = h.asView()

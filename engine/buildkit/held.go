@@ -37,6 +37,7 @@ type held struct {
 	made     *daemon.Daemon // by which it was, as identity says; nil if any makes the same
 	expected digest.Digest  // of the tree that it is held against; zero if of none
 	ranOf    string         // the run that left it, of what a process left
+	clock    clock          // of what a process left
 	ending   *ending        // of the process that left it; nil of what none left
 	from     []*held        // what it is made of, which may have been left by processes
 
@@ -46,6 +47,7 @@ type held struct {
 		sync.Mutex
 		done  bool
 		whole tree.Tree
+		raw   tree.Tree // with times as the daemon has them
 	}
 }
 
@@ -144,11 +146,18 @@ func (h *held) setAttr(a tree.Attr) {
 	h.attr = a
 }
 
-// ranAs says which run of a process left it.
-func (h *held) ranAs(name string) {
+// leftBy says which run of a process left it, and when.
+func (h *held) leftBy(name string, c clock) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ranOf = name
+	h.ranOf, h.clock = name, c
+}
+
+// clocked gives the clock of what a process left; one that has no times of other things.
+func (h *held) clocked() clock {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clock
 }
 
 // run gives the run that left it; "" of what none left.
@@ -174,7 +183,7 @@ type lister struct {
 // List asks the daemon, unless it is known from an earlier run.
 func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
 	if list := l.recall(ctx); list != nil {
-		return l.children(list)
+		return l.children(ctx, list)
 	}
 	var list []*fstypes.Stat
 	var vague bool
@@ -195,60 +204,65 @@ func (l lister) List(ctx context.Context) (out []tree.Child, err error) {
 		return nil, fmt.Errorf("list %s at the daemon: %w", l.path, err)
 	}
 	l.remember(list)
-	return l.children(list)
+	return l.children(ctx, list)
 }
 
 // children gives what a list has.
-func (l lister) children(list []*fstypes.Stat) (out []tree.Child, err error) {
+func (l lister) children(ctx context.Context, list []*fstypes.Stat) (out []tree.Child, err error) {
+	clock := l.held.clocked()
 	for _, s := range list {
-		e, err := l.entry(s)
+		p := path.Join(l.path, s.Path)
+		e, err := entryOf(s)
 		if err != nil {
-			return nil, fmt.Errorf("%s at the daemon: %w", path.Join(l.path, s.Path), err)
+			return nil, fmt.Errorf("%s at the daemon: %w", p, err)
 		}
-		l.held.tell(e)
+		a := e.Attr()
+		a.ModTime = clock.time(ctx, l.held.remote, p, e)
+		e = l.held.stands(p, e.WithAttr(a))
 		out = append(out, tree.Child{Name: s.Path, Entry: e})
 	}
 	return out, nil
 }
 
-// entry gives the entry that the daemon describes.
-func (l lister) entry(s *fstypes.Stat) (tree.Entry, error) {
+// entryOf gives the entry that a daemon describes, with nothing in it.
+func entryOf(s *fstypes.Stat) (tree.Entry, error) {
 	a := attrOf(s)
-	p := path.Join(l.path, s.Path)
 	switch mode := os.FileMode(s.Mode); mode & os.ModeType {
 	case os.ModeDir:
-		return l.held.directory(p, a), nil
+		return tree.Empty().With(a), nil
 	case 0:
-		f := tree.File{Attributes: a, Size: s.Size}
-		if s.Size == 0 {
-			return l.byValue(p, f), nil
-		}
-		f.Content = l.held.standIn(p)
-		l.held.remote.places.add(f.Content, place{held: l.held, path: p, attr: a, file: true, size: s.Size})
-		return f, nil
+		return tree.File{Attributes: a, Size: s.Size}, nil
 	case os.ModeSymlink:
-		return l.byValue(p, tree.Symlink{Attributes: a, Target: s.Linkname}), nil
+		return tree.Symlink{Attributes: a, Target: s.Linkname}, nil
 	case os.ModeDevice, os.ModeDevice | os.ModeCharDevice:
-		return l.byValue(p, tree.Device{Attributes: a, Block: mode&os.ModeCharDevice == 0, Major: uint32(s.Devmajor), Minor: uint32(s.Devminor)}), nil
+		return tree.Device{Attributes: a, Block: mode&os.ModeCharDevice == 0, Major: uint32(s.Devmajor), Minor: uint32(s.Devminor)}, nil
 	case os.ModeNamedPipe:
-		return l.byValue(p, tree.Fifo{Attributes: a}), nil
+		return tree.Fifo{Attributes: a}, nil
 	case os.ModeSocket:
-		return l.byValue(p, tree.Socket{Attributes: a}), nil
+		return tree.Socket{Attributes: a}, nil
 	default:
 		return nil, fmt.Errorf("of an unknown kind %v", mode)
 	}
 }
 
-// tell notes a time that a process left.
-func (h *held) tell(e tree.Entry) {
-	if h.run() != "" {
-		h.remote.told.add(toldTime{h, e.Kind(), e.Attr().ModTime})
+// stands gives an entry with what stands for what it holds, and notes where that is.
+func (h *held) stands(p string, e tree.Entry) tree.Entry {
+	switch e := e.(type) {
+	case tree.Tree:
+		return h.directory(p, e.Attr())
+	case tree.File:
+		if e.Size > 0 {
+			e.Content = h.standIn(p)
+			h.remote.places.add(e.Content, place{held: h, path: p, attr: e.Attributes, file: true, size: e.Size})
+			return e
+		}
 	}
+	return h.byValue(p, e)
 }
 
-// byValue notes where an entry was listed that nothing stands for.
-func (l lister) byValue(p string, e tree.Entry) tree.Entry {
-	l.held.remote.listed.add(e, place{held: l.held, path: p})
+// byValue notes where an entry is that nothing stands for.
+func (h *held) byValue(p string, e tree.Entry) tree.Entry {
+	h.remote.listed.add(e, place{held: h, path: p})
 	return e
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 
-	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -34,18 +33,14 @@ func (r *Remote) serve(ctx context.Context, t tree.Tree) (s llb.State, inline bo
 	return s, inline, err
 }
 
-// inexact tells which time of a tree has parts of seconds that a layer of what operations
-// make does not have, those of directories that processes left aside; "" if none has.
-func (r *Remote) inexact(ctx context.Context, t tree.Tree, parts []*engine.Held) (string, error) {
+// partsOfSeconds tells which time of a tree has parts of seconds that a layer of what operations
+// make does not have; "" if none has.
+func partsOfSeconds(ctx context.Context, t tree.Tree) (string, error) {
 	for it, err := range tree.Walk(ctx, t, tree.WalkOptions{}) {
 		if err != nil {
 			return "", err
 		}
-		a := it.Entry.Attr()
-		if it.Entry.Kind() == tree.KindDirectory {
-			a = r.second(parts, it.Entry)
-		}
-		if it.Path != "/" && a.ModTime.Nsec != 0 {
+		if it.Path != "/" && it.Entry.Attr().ModTime.Nsec != 0 {
 			return "the time of " + it.Path + " has parts of a second", nil
 		}
 	}

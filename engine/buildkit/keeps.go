@@ -66,8 +66,19 @@ func unpacks(ctx context.Context, t tree.Tree) error {
 		if err := inLayer(it.Path, it.Entry); err != nil {
 			return err
 		}
+		if t, ok := it.Entry.(tree.Tree); ok && t.Len() > 0 && handsOn(t.Attr()) {
+			return fmt.Errorf("%w: %s %s", errUnwritable, it.Path, aclHandsOn)
+		}
 	}
 	return nil
+}
+
+const aclHandsOn = "has an access control list that what is made in it is given, too"
+
+// handsOn tells whether what a daemon makes in a directory gets access rights by that.
+func handsOn(a tree.Attr) bool {
+	_, ok := a.Xattrs.Get("system.posix_acl_default")
+	return ok
 }
 
 // keeps tells of changes that leave something that no daemon keeps.

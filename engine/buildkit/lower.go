@@ -232,6 +232,9 @@ type piece struct {
 
 // piece takes up a piece, which a file operation is to copy.
 func (l *lowering) piece(p piece) {
+	if !p.from.file && handsOn(p.from.attr) {
+		l.strange("%s %s", p.to, aclHandsOn)
+	}
 	if f := p.from.attr; p.changes() {
 		switch a := p.attr; {
 		case f.Xattrs != a.Xattrs, a.Mode != f.Mode && (a.Mode|f.Mode)&0o7000 != 0:
@@ -288,6 +291,9 @@ func (l *lowering) strange(format string, args ...any) {
 // directory takes up what changes in a directory; t is the directory as it is to be.
 func (l *lowering) directory(ctx context.Context, p string, c *tree.DirChange, t tree.Tree, d *tree.Draft) error {
 	d.SetAttr(t.Attr())
+	if c.Len() > 0 && handsOn(t.Attr()) {
+		l.strange("%s %s", p, aclHandsOn)
+	}
 	if c.Opaque {
 		l.strange("%s is emptied by a change set", p)
 	}
@@ -524,7 +530,7 @@ func (l *lowering) merge(ctx context.Context) (lowered, error) {
 	if up.Len() > 0 {
 		u, inline, err := l.remote.serve(ctx, up)
 		if err == nil && inline {
-			inexact, err = l.remote.inexact(ctx, up, l.parts)
+			inexact, err = partsOfSeconds(ctx, up)
 		}
 		if err != nil {
 			return lowered{}, err

@@ -61,7 +61,6 @@ type Remote struct {
 	watches *watches
 	places  places
 	listed  listed
-	told    told
 	lists   lists
 	shims   shims
 

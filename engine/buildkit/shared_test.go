@@ -3,6 +3,7 @@ package buildkit_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
@@ -15,6 +16,24 @@ import (
 
 // uuid says something else each time that it runs.
 const uuid = "cat /proc/sys/kernel/random/uuid"
+
+// old gives a directory with an empty file, which has a time with parts of a second.
+func old(t *testing.T) *graph.Node {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/f", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(dir+"/f", time.Unix(7, 5e8), time.Unix(7, 5e8)); err != nil {
+		t.Fatal(err)
+	}
+	return graph.New(graph.Host{Path: dir}, "host")
+}
+
+// with puts the file f of a directory somewhere.
+func with(n *graph.Node, to string, dir *graph.Node) *graph.Node {
+	return graph.New(graph.Copy{To: to, From: []string{"/f"}}, "with-file", n, dir)
+}
 
 // What a second stage takes of a first one is the same for a client that has the first
 // one out of a cache.
@@ -34,7 +53,21 @@ func TestASharedCacheHasWhatFollowsFromSeveralStages(t *testing.T) {
 			Args: []string{"/bin/sh", "-c", "cat /mnt/tool; " + uuid}, Network: graph.NetworkNone,
 			Mounts: []graph.Mount{{Kind: graph.MountTree, Target: "/mnt", Path: "/out", Input: 1}},
 		}, "mounted", base, tool),
-		"a tree of which all is known": script(graph.New(graph.Hardlink{Path: "/bin/linked", Target: "/bin/sh"}, "with-hardlink", script(base, uuid+" > /made")), "cat /made; "+uuid),
+		"a link and an empty file": script(graph.New(graph.Copy{To: "/usr/bin", From: []string{"/"}}, "with-directory", base,
+			graph.New(graph.Sub{Path: "/o"}, "directory", script(base, "mkdir /o; ln -s sh /o/l; : > /o/e; "+uuid+" > /o/u"))), "cat /bin/u; "+uuid),
+		"a directory in the place of one that is there": script(graph.New(graph.Copy{To: "/", From: []string{"/"}}, "with-directory", base,
+			graph.New(graph.Sub{Path: "/o"}, "directory", script(base, "mkdir -p /o/usr; "+uuid+" > /o/usr/u"))), "cat /usr/u; "+uuid),
+		"all of a tree": script(graph.New(graph.Copy{To: "/m", From: []string{"/"}}, "with-directory", base, script(base, "mkdir /o; "+uuid+" > /u")), "cat /m/u; "+uuid),
+		"a directory in which something is mounted for a process": script(script(base, uuid+" > /etc/x; rm /etc/group"), "cat /etc/x; "+uuid),
+		"a directory in which something is mounted": graph.New(graph.Exec{
+			Args: []string{"/bin/sh", "-c", "cat /src/x; " + uuid}, Network: graph.NetworkNone,
+			Mounts: []graph.Mount{{Kind: graph.MountCache, Target: "/src/cache", Name: "c"}},
+		}, "mounted", script(with(base, "/src/f", old(t)), uuid+" > /src/x")),
+		"a change in a directory that a process has made":    script(with(script(base, "mkdir /app; "+uuid+" > /app/x"), "/app/f", old(t)), "cat /app/x; "+uuid),
+		"a change in a directory that a process has written": script(with(script(with(base, "/app/g", old(t)), uuid+" > /app/x"), "/app/f", old(t)), "cat /app/x; "+uuid),
+		"a change in a directory where a process removed":    script(with(script(with(with(base, "/app/g", old(t)), "/app/h", old(t)), uuid+" > /x; rm /app/h"), "/app/f", old(t)), "cat /x; "+uuid),
+		"what nobody has changed":                            script(with(script(with(base, "/src/f", old(t)), uuid+" > /x"), "/src/g", old(t)), "cat /x; stat -c %y /src/f /src/g; "+uuid),
+		"a tree of which all is known":                       script(graph.New(graph.Hardlink{Path: "/bin/linked", Target: "/bin/sh"}, "with-hardlink", script(base, uuid+" > /made")), "cat /made; "+uuid),
 	}
 	dir := t.TempDir()
 	said := map[string]string{}

@@ -21,21 +21,38 @@ func (r *Remote) Whole(ctx context.Context, of *engine.Held) (tree.Tree, error) 
 }
 
 func (h *held) whole(ctx context.Context) (tree.Tree, error) {
+	t, _, err := h.read(ctx)
+	return t, err
+}
+
+// raw gives the tree with times as the daemon has them.
+func (h *held) raw(ctx context.Context) (tree.Tree, error) {
+	_, t, err := h.read(ctx)
+	return t, err
+}
+
+func (h *held) read(ctx context.Context) (whole, raw tree.Tree, err error) {
 	h.once.Lock()
 	defer h.once.Unlock()
 	if h.once.done {
-		return h.once.whole, nil
+		return h.once.whole, h.once.raw, nil
 	}
-	t, err := h.remote.survey(ctx, h.state, h.attempt(), h)
-	if err != nil {
-		return tree.Tree{}, err
+	if raw, err = h.remote.survey(ctx, h.state, h.attempt(), h); err != nil {
+		return whole, raw, err
 	}
-	t = t.With(h.rootAttr()) // no snapshot has what its image says of the root
-	if err := h.index(ctx, "/", t); err != nil {
-		return tree.Tree{}, err
+	raw = raw.With(h.rootAttr()) // no snapshot has what its image says of the root
+	whole = raw
+	if clock := h.clocked(); len(clock.spans) > 0 {
+		whole, err = settled(ctx, raw, func(p string, e tree.Entry) tree.Time { return clock.time(ctx, h.remote, p, e) })
+		if err != nil {
+			return whole, raw, err
+		}
 	}
-	h.once.whole, h.once.done = t, true
-	return t, nil
+	if err := h.index(ctx, "/", whole); err != nil {
+		return whole, raw, err
+	}
+	h.once.whole, h.once.raw, h.once.done = whole, raw, true
+	return whole, raw, nil
 }
 
 // survey reads a tree at the daemon, of which id says what was made, and from of what.
@@ -143,7 +160,6 @@ func (h *held) index(ctx context.Context, p string, t tree.Tree) error {
 			return err
 		}
 		at := path.Join(p, c.Name)
-		h.tell(c.Entry)
 		switch e := c.Entry.(type) {
 		case tree.Tree:
 			if err := h.index(ctx, at, e); err != nil {

@@ -135,9 +135,16 @@ func follows(results []engine.Result, from map[*held]bool) bool {
 func (c came) lost(ctx context.Context) (string, error) {
 	var before tree.Tree
 	for i, res := range c.saw {
-		_, held := res.Tree.StandIn()
-		if held && i > 0 {
+		_, isView := res.Tree.StandIn()
+		if isView && i > 0 {
 			continue // it is as a process left it, or a registry has it
+		}
+		if isView {
+			var err error
+			if before, err = res.Held.By.(*held).raw(ctx); err != nil {
+				return "", err
+			}
+			continue
 		}
 		if res.Whole != nil {
 			var err error
@@ -148,9 +155,6 @@ func (c came) lost(ctx context.Context) (string, error) {
 		if i == 0 {
 			before = res.Tree
 		}
-		if held {
-			continue
-		}
 		if lost, err := lostInLayers(ctx, res.Tree); err != nil || lost != "" {
 			return lost, err
 		}
@@ -158,7 +162,7 @@ func (c came) lost(ctx context.Context) (string, error) {
 	if lost, err := c.left.lostInLayers(ctx); err != nil || lost != "" {
 		return lost, err
 	}
-	after, err := c.left.whole(ctx)
+	after, err := c.left.raw(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -229,7 +233,7 @@ func lostIn(ctx context.Context, p string, d *tree.DirChange, before tree.Tree) 
 		case tree.Put:
 			f, isFile := change.Entry.(tree.File)
 			old, wasFile := was.(tree.File)
-			if isFile && wasFile && f.Size == old.Size && f.Content != old.Content && f.Attributes.ModTime == old.Attributes.ModTime && f.Attributes.ModTime.Nsec != 0 {
+			if isFile && wasFile && f.Size == old.Size && f.Content != old.Content && mayBe(old.Attributes.ModTime, f.Attributes.ModTime) {
 				return at + " has other contents, and the size and the time that it had", nil
 			}
 		case *tree.DirChange:
@@ -243,6 +247,12 @@ func lostIn(ctx context.Context, p string, d *tree.DirChange, before tree.Tree) 
 		}
 	}
 	return "", nil
+}
+
+// mayBe tells whether a daemon may have the same time of two, with parts of seconds: that
+// from before may have lost them here.
+func mayBe(before, after tree.Time) bool {
+	return after.Nsec != 0 && (before == after || before.Nsec == 0 && before.Sec == after.Sec)
 }
 
 // caches gives the caches of some kinds that results go to.

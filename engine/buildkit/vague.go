@@ -77,7 +77,7 @@ func (l lister) surveyed(ctx context.Context) ([]tree.Child, error) {
 		}
 		f, isFile := c.Entry.(tree.File)
 		if _, isTree := c.Entry.(tree.Tree); !isTree && (!isFile || f.Size == 0) {
-			l.byValue(path.Join(l.path, c.Name), c.Entry)
+			l.held.byValue(path.Join(l.path, c.Name), c.Entry)
 		}
 		out = append(out, c)
 	}

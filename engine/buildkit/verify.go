@@ -77,7 +77,13 @@ func (r *Remote) differs(ctx context.Context, s llb.State, res engine.Result) (s
 	if err != nil {
 		return "", err
 	}
-	c, err := compose.Diff(ctx, t, got.With(t.Attr()))
+	got = got.With(t.Attr())
+	c, err := compose.Diff(ctx, t, got)
+	if err == nil && c.Root != nil && fromProcesses(res) {
+		if got, err = clocksAside(ctx, t, got); err == nil {
+			c, err = compose.Diff(ctx, t, got)
+		}
+	}
 	if err != nil {
 		return "", err
 	}
@@ -88,6 +94,29 @@ func (r *Remote) differs(ctx context.Context, s llb.State, res engine.Result) (s
 		return c.Links[0][0], nil
 	}
 	return "", nil
+}
+
+// fromProcesses tells whether some of a result may be what processes left.
+func fromProcesses(res engine.Result) bool {
+	return slices.ContainsFunc(res.Parts, func(h *engine.Held) bool { return len(h.By.(*held).clocked().spans) > 0 })
+}
+
+// clocksAside gives what a daemon holds with the times that are wanted, where all that it
+// has more is parts of seconds: what it copied from what a process left has them.
+func clocksAside(ctx context.Context, want, got tree.Tree) (tree.Tree, error) {
+	var failed error
+	t, err := settled(ctx, got, func(p string, e tree.Entry) tree.Time {
+		t := e.Attr().ModTime
+		w, err := want.Lookup(ctx, p)
+		switch {
+		case err == nil && w.Attr().ModTime.Nsec == 0 && w.Attr().ModTime.Sec == t.Sec:
+			t.Nsec = 0
+		case err != nil && !tree.IsNotExist(err) && !errors.Is(err, tree.ErrNotDirectory):
+			failed = err
+		}
+		return t
+	})
+	return t, errors.Join(err, failed)
 }
 
 // first gives the first path that a change is about.

@@ -288,9 +288,10 @@ func (r *run) verifying(n *graph.Node) func(context.Context, engine.Result) erro
 		done = true
 		if how.How == engine.LowerApply {
 			r.mu.Lock()
-			step := r.numbers[n] + 1
+			index := r.numbers[n]
 			r.mu.Unlock()
-			r.events.send(engine.Lowered{Step: step, Lowering: how})
+			r.notes.lowered(index, how)
+			r.events.send(engine.Lowered{Step: index + 1, Lowering: how})
 		}
 		return nil
 	}

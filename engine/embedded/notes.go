@@ -152,6 +152,18 @@ func (ns *notes) begin(s *step, index int, in []engine.Result) *note {
 	return n
 }
 
+// lowered notes how a remote made the tree of a step that has ended.
+func (ns *notes) lowered(index int, l engine.Lowering) {
+	if ns == nil {
+		return
+	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := ns.steps[index]
+	n.record.Lowered = append(n.record.Lowered, l)
+	ns.change(n)
+}
+
 // resolved notes what became of the steps of a resolution that ended.
 func (ns *notes) resolved(r *run) {
 	if ns == nil {

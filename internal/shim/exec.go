@@ -202,6 +202,10 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
+	clock, err := fileClock()
+	if err != nil {
+		return Exit{}, err
+	}
 	pid, start := x.start([]*os.File{stdin, x.stdout.in, x.stderr.in}, &syscall.SysProcAttr{Setsid: true})
 	started := time.Now()
 	for _, f := range []*os.File{stdin, x.stdout.in, x.stderr.in} {
@@ -223,10 +227,23 @@ func (x *execution) run(signals <-chan os.Signal) (Exit, error) {
 	if err := endAll(alone); err != nil {
 		return Exit{}, err
 	}
+	ended := time.Now()
 	if err := errors.Join(x.stdout.finish(), x.stderr.finish()); err != nil {
 		return Exit{}, err
 	}
-	return exitOf(status, usage, started, elapsed, oomKills() > before), nil
+	exit := exitOf(status, usage, started, elapsed, oomKills() > before)
+	exit.ClockStart, exit.ClockEnd = clock, ended.UnixNano()
+	return exit, nil
+}
+
+// fileClock gives the time that a file would have which is written now, or an earlier
+// one: file systems take it from a clock that ticks some hundred times a second.
+func fileClock() (int64, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &t); err != nil {
+		return 0, fmt.Errorf("read the clock: %w", err)
+	}
+	return t.Nano(), nil
 }
 
 // exitOf says how a process ended.

@@ -43,6 +43,11 @@ type Exit struct {
 
 	StdoutSize, StderrSize int64 // bytes in the files, secrets masked
 
+	// ClockStart and ClockEnd are when the program ran, in nanoseconds since 1970 by the
+	// clock of file systems: what it and its children changed has times between them,
+	// unless they have set others.
+	ClockStart, ClockEnd int64
+
 	StartedUnixNano int64 // when the program was executed
 	ElapsedNano     int64 // from then to its end
 	UserNano        int64 // CPU time in user mode, of the process and of all that it waited for
