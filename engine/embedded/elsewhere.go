@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/digest"
@@ -334,12 +335,16 @@ func (x *exec) elsewhere(ctx context.Context) (engine.Result, error) {
 		return engine.Result{}, err
 	}
 	defer sv.ingest.Abort()
+	out := newOutputs(x, sv.ingest, nil) // the remote masks secrets
+	defer out.discard()
 	req, p, err := x.request(ctx)
+	var none *noPlaceError
+	if errors.As(err, &none) {
+		return x.came(ctx, p, engine.RemoteExit{Exit: engine.ProcessExit{NotStarted: none.Error()}}, out, sv)
+	}
 	if err != nil {
 		return engine.Result{}, err
 	}
-	out := newOutputs(x, sv.ingest, nil) // the remote masks secrets
-	defer out.discard()
 	var failed error
 	req.Output = func(stderr bool, b []byte) {
 		to := out.stdout
@@ -468,11 +473,25 @@ func (x *exec) remoteProcess(ctx context.Context) (engine.RemoteProcess, runtime
 	return r, p, nil
 }
 
+// noPlaceError means that there is no place for a mount, so that the process cannot be
+// started: its words are those of package runtime.
+type noPlaceError struct {
+	at  string
+	err syscall.Errno
+}
+
+func (e *noPlaceError) Error() string { return fmt.Sprintf("mount point %s: %s", e.at, e.err) }
+
 // remoteMount finds where a mount is, in the tree as the process sees it by then.
 func (x *exec) remoteMount(ctx context.Context, seen *tree.Draft, m graph.Mount) (engine.RemoteMount, error) {
 	rm := engine.RemoteMount{Mount: m, Path: "/"}
 	r, err := seen.Resolve(ctx, m.Target, tree.FollowAll)
-	if err != nil {
+	switch {
+	case errors.Is(err, tree.ErrNotDirectory):
+		return rm, &noPlaceError{m.Target, syscall.ENOTDIR}
+	case errors.Is(err, tree.ErrLoop):
+		return rm, &noPlaceError{m.Target, syscall.ELOOP}
+	case err != nil:
 		return rm, err
 	}
 	rm.Target = r.Path

@@ -227,6 +227,20 @@ func failures(t *testing.T, e engine.Engine, root *graph.Node) {
 	if x := failed(shell(root, "echo out; echo err >&2; exit 7")); x.ExitCode != 7 || string(x.Stdout) != "out\n" || string(x.Stderr) != "err\n" {
 		t.Errorf("got %+v", x)
 	}
+	for name, c := range map[string]struct {
+		node   *graph.Node
+		mounts []graph.Mount
+		reason string
+	}{
+		"below a file":                     {root, []graph.Mount{{Kind: graph.MountTemp, Target: "/etc/passwd/x"}}, "mount point /etc/passwd/x: not a directory"},
+		"below a file that is mounted":     {root, []graph.Mount{{Kind: graph.MountTree, Target: "/m", Input: 1}, {Kind: graph.MountTemp, Target: "/m/f/x"}}, "not a directory"},
+		"through symlinks that go nowhere": {entry(root, "loop -> loop"), []graph.Mount{{Kind: graph.MountTemp, Target: "/loop/x"}}, "mount point /loop/x: too many levels of symbolic links"},
+	} {
+		x := failed(process(c.node, graph.Exec{Mounts: c.mounts}, "true", of("f=1")))
+		if x.ExitCode != 125 || !strings.HasSuffix(x.Reason, c.reason) {
+			t.Errorf("a mount %s: code %d, %q, want 125, %q", name, x.ExitCode, x.Reason, c.reason)
+		}
+	}
 	if x := failed(on(root, graph.Exec{Args: []string{"/no/such"}})); x.ExitCode != 127 || x.Reason == "" {
 		t.Errorf("got %+v", x)
 	}
