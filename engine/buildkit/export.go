@@ -25,7 +25,11 @@ func (r *Remote) Export(ctx context.Context, res engine.Result, to engine.Place,
 	}
 	lost, err := r.lostInLayers(ctx, res)
 	if err == nil && lost == "" {
-		lost, err = r.lostOnTheWay(ctx, res)
+		lost, err = r.lostOnTheWay(ctx, res, func(what string) {
+			if o.Progress != nil {
+				o.Progress.Event(engine.Progress{Step: -1, What: to.Path + ": " + what})
+			}
+		})
 	}
 	if err != nil {
 		return engine.Exported{}, true, err

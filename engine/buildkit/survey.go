@@ -31,6 +31,13 @@ func (h *held) raw(ctx context.Context) (tree.Tree, error) {
 	return t, err
 }
 
+// isRead tells whether the tree has been read already.
+func (h *held) isRead() bool {
+	h.once.Lock()
+	defer h.once.Unlock()
+	return h.once.done
+}
+
 func (h *held) read(ctx context.Context) (whole, raw tree.Tree, err error) {
 	h.once.Lock()
 	defer h.once.Unlock()

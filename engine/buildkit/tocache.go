@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
@@ -48,7 +49,9 @@ func (r *Remote) ExportCache(ctx context.Context) error {
 	if len(to) == 0 {
 		return nil
 	}
-	lossy, why, err := r.lossy(ctx)
+	lossy, why, err := r.lossy(ctx, func(what string) {
+		r.local.Tell(engine.CacheTold{Cache: joined(r.options.CacheTo), Text: what})
+	})
 	if err != nil {
 		return fmt.Errorf("write the cache: %w", err)
 	}
@@ -98,11 +101,15 @@ func (r *Remote) exportAll(ctx context.Context, all []came, to []client.CacheOpt
 }
 
 // lossy gives what a cache would have otherwise than it is, or something that it
-// follows from, and says what that is; "" if there is nothing. Each tree is read once.
-func (r *Remote) lossy(ctx context.Context) (all map[*held]bool, why string, err error) {
+// follows from, and says what that is; "" if there is nothing. Each tree is read once,
+// which is told.
+func (r *Remote) lossy(ctx context.Context, tell func(string)) (all map[*held]bool, why string, err error) {
 	r.mu.Lock()
 	came := slices.Clone(r.came)
 	r.mu.Unlock()
+	if err := readAll(ctx, came, tell); err != nil {
+		return nil, "", err
+	}
 	all = map[*held]bool{}
 	for _, c := range came { // what others follow from is before them
 		if follows(c.saw, all) {
@@ -122,6 +129,30 @@ func (r *Remote) lossy(ctx context.Context) (all map[*held]bool, why string, err
 		}
 	}
 	return all, why, nil
+}
+
+// readAll reads what processes left, several at a time, and tells of it if there is
+// something to read.
+func readAll(ctx context.Context, all []came, tell func(string)) error {
+	all = slices.DeleteFunc(slices.Clone(all), func(c came) bool { return c.left.isRead() })
+	if len(all) == 0 {
+		return nil
+	}
+	const several = 4
+	what := "a process"
+	if len(all) > 1 {
+		what = fmt.Sprintf("%d processes", len(all))
+	}
+	tell("reading what " + what + " left, for what layers would lose")
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(several)
+	for _, c := range all {
+		g.Go(func() error {
+			_, err := c.left.raw(ctx)
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // follows tells whether some of the results were made of what is held.
@@ -171,7 +202,7 @@ func (c came) lost(ctx context.Context) (string, error) {
 
 // lostOnTheWay tells what the layers of an image that a daemon writes would lose that is
 // not to be seen in the result itself: each is what one step changed.
-func (r *Remote) lostOnTheWay(ctx context.Context, res engine.Result) (string, error) {
+func (r *Remote) lostOnTheWay(ctx context.Context, res engine.Result, tell func(string)) (string, error) {
 	l, err := r.lowered(ctx, res)
 	if err != nil || l.inexact != "" {
 		return l.inexact, err
@@ -183,13 +214,20 @@ func (r *Remote) lostOnTheWay(ctx context.Context, res engine.Result) (string, e
 	for _, h := range res.Parts {
 		of[h.By.(*held)] = true
 	}
+	var on []came
 	for _, c := range slices.Backward(all) { // what others follow from is before them
 		if !of[c.left] {
 			continue
 		}
+		on = append(on, c)
 		for _, h := range c.saw[0].Parts {
 			of[h.By.(*held)] = true
 		}
+	}
+	if err := readAll(ctx, on, tell); err != nil {
+		return "", err
+	}
+	for _, c := range on {
 		if c.inexact != "" {
 			return "before " + c.call + ": " + c.inexact, nil
 		}
@@ -266,7 +304,7 @@ func (r *Remote) inlineFor(ctx context.Context, res engine.Result) ([]client.Cac
 	if len(to) == 0 {
 		return nil, nil
 	}
-	lossy, why, err := r.lossy(ctx)
+	lossy, why, err := r.lossy(ctx, func(string) {}) // a push has told
 	if err != nil {
 		return nil, err
 	}
