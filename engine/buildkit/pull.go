@@ -2,6 +2,7 @@ package buildkit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -33,8 +34,11 @@ func (r *Remote) Pull(ctx context.Context, ref, platform string, p engine.Sink) 
 		name, dgst, dt, err := d.Gateway().ResolveImageConfig(ctx, ref, sourceresolver.Opt{
 			ImageOpt: &sourceresolver.ResolveImageOpt{Platform: want},
 		})
-		if err != nil {
-			return d.Lost(err)
+		if err = d.Lost(err); err != nil {
+			if ctx.Err() == nil && !errors.Is(err, daemon.ErrLost) {
+				err = fmt.Errorf("%w: check the name and the tag, and whether the daemon reaches the registry; a private repository may need \"docker login\"", err)
+			}
+			return err
 		}
 		if _, asked, ok := strings.Cut(ref, "@"); ok && dgst.String() != asked {
 			return fmt.Errorf("%w: the daemon gives %s", digest.ErrMismatch, dgst)

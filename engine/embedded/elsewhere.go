@@ -16,6 +16,7 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/image/registry"
 	"github.com/inlaybuild/inlay/internal/layer"
 	"github.com/inlaybuild/inlay/internal/mask"
 	"github.com/inlaybuild/inlay/internal/runtime"
@@ -122,6 +123,9 @@ func (l local) Secret(ctx context.Context, name string) ([]byte, error) {
 
 // pulled gives an image that the remote fetches.
 func (s *step) pulled(ctx context.Context, place engine.Place, op graph.From) (engine.Result, error) {
+	if _, err := registry.ParseRef(place.Path); err != nil {
+		return engine.Result{}, err
+	}
 	res, err := s.engine().where.Pull(ctx, place.Path, op.Platform, s.progress())
 	if err != nil {
 		return engine.Result{}, err
