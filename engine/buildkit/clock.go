@@ -113,7 +113,7 @@ func settled(ctx context.Context, t tree.Tree, time func(p string, e tree.Entry)
 			return tree.Tree{}, err
 		}
 		a := it.Entry.Attr()
-		if it.Path == "/" || a.ModTime.Nsec == 0 {
+		if it.Path == "/" {
 			continue
 		}
 		at, ok := ofLink[it.Link]

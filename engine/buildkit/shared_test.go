@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/buildkit"
 	"github.com/inlaybuild/inlay/engine/embedded"
@@ -66,11 +67,13 @@ func TestASharedCacheHasWhatFollowsFromSeveralStages(t *testing.T) {
 		"a change in a directory that a process has made":    script(with(script(base, "mkdir /app; "+uuid+" > /app/x"), "/app/f", old(t)), "cat /app/x; "+uuid),
 		"a change in a directory that a process has written": script(with(script(with(base, "/app/g", old(t)), uuid+" > /app/x"), "/app/f", old(t)), "cat /app/x; "+uuid),
 		"a change in a directory where a process removed":    script(with(script(with(with(base, "/app/g", old(t)), "/app/h", old(t)), uuid+" > /x; rm /app/h"), "/app/f", old(t)), "cat /x; "+uuid),
+		"hardlinks that a process made":                      script(with(script(base, "echo n > /n; ln /n /n2; "+uuid+" > /x"), "/f", old(t)), "cat /x; "+uuid),
+		"what a process has changed the mode of":             script(script(with(base, "/src/f", old(t)), uuid+" > /x; chmod 700 /src/f"), "cat /x; "+uuid),
 		"what nobody has changed":                            script(with(script(with(base, "/src/f", old(t)), uuid+" > /x"), "/src/g", old(t)), "cat /x; stat -c %y /src/f /src/g; "+uuid),
 		"a tree of which all is known":                       script(graph.New(graph.Hardlink{Path: "/bin/linked", Target: "/bin/sh"}, "with-hardlink", script(base, uuid+" > /made")), "cat /made; "+uuid),
 	}
 	dir := t.TempDir()
-	said := map[string]string{}
+	said, left := map[string]string{}, map[string]digest.Digest{}
 	for _, o := range []buildkit.Options{
 		{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}},
 		{CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}},
@@ -86,6 +89,17 @@ func TestASharedCacheHasWhatFollowsFromSeveralStages(t *testing.T) {
 			first, again := said[name], saidBy(t, e, n)
 			if said[name] = again; first != "" && first != again {
 				t.Errorf("%s: it ran again: it said %q, and then %q", name, first, again)
+			}
+			r, err := e.Resolve(t.Context(), n, nil)
+			if err == nil {
+				r, err = r.Known(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			was, is := left[name], r.Tree.Digest()
+			if left[name] = is; !was.IsZero() && was != is {
+				t.Errorf("%s: its tree is another one out of a cache", name)
 			}
 		}
 		if len(o.CacheTo) > 0 {

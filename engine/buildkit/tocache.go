@@ -164,6 +164,10 @@ func follows(results []engine.Result, from map[*held]bool) bool {
 
 // lost tells what layers would lose of what a process left, and of what it has seen.
 func (c came) lost(ctx context.Context) (string, error) {
+	after, raw, err := c.left.read(ctx)
+	if err != nil {
+		return "", err
+	}
 	var before tree.Tree
 	for i, res := range c.saw {
 		_, isView := res.Tree.StandIn()
@@ -171,14 +175,13 @@ func (c came) lost(ctx context.Context) (string, error) {
 			continue // it is as a process left it, or a registry has it
 		}
 		if isView {
-			var err error
 			if before, err = res.Held.By.(*held).raw(ctx); err != nil {
 				return "", err
 			}
+			after = raw
 			continue
 		}
 		if res.Whole != nil {
-			var err error
 			if res, err = res.Whole(ctx); err != nil {
 				return "", err
 			}
@@ -193,11 +196,7 @@ func (c came) lost(ctx context.Context) (string, error) {
 	if lost, err := c.left.lostInLayers(ctx); err != nil || lost != "" {
 		return lost, err
 	}
-	after, err := c.left.raw(ctx)
-	if err != nil {
-		return "", err
-	}
-	return lostBetween(ctx, before, after)
+	return lostBetween(ctx, before, after, raw)
 }
 
 // lostOnTheWay tells what the layers of an image that a daemon writes would lose that is
@@ -240,8 +239,9 @@ func (r *Remote) lostOnTheWay(ctx context.Context, res engine.Result, tell func(
 
 // lostBetween tells what layers do not have of a change that a process made. BuildKit's
 // differ takes a file for the one that it was by size and time, if that has parts of
-// seconds, and knows no links to files of lower layers.
-func lostBetween(ctx context.Context, before, after tree.Tree) (string, error) {
+// seconds, and knows no links to files of lower layers. The times that the daemon has of
+// what is there after are those of raw.
+func lostBetween(ctx context.Context, before, after, raw tree.Tree) (string, error) {
 	c, err := compose.Diff(ctx, before, after)
 	if err != nil || c.Root == nil {
 		return "", err
@@ -255,10 +255,10 @@ func lostBetween(ctx context.Context, before, after tree.Tree) (string, error) {
 			}
 		}
 	}
-	return lostIn(ctx, "/", c.Root, before)
+	return lostIn(ctx, "/", c.Root, before, raw)
 }
 
-func lostIn(ctx context.Context, p string, d *tree.DirChange, before tree.Tree) (string, error) {
+func lostIn(ctx context.Context, p string, d *tree.DirChange, before, raw tree.Tree) (string, error) {
 	for name, change := range d.All() {
 		at := path.Join(p, name)
 		was, _, err := before.Get(ctx, name)
@@ -271,7 +271,14 @@ func lostIn(ctx context.Context, p string, d *tree.DirChange, before tree.Tree) 
 		case tree.Put:
 			f, isFile := change.Entry.(tree.File)
 			old, wasFile := was.(tree.File)
-			if isFile && wasFile && f.Size == old.Size && f.Content != old.Content && mayBe(old.Attributes.ModTime, f.Attributes.ModTime) {
+			if !isFile || !wasFile || f.Size != old.Size || f.Content == old.Content {
+				continue
+			}
+			is, ok, err := raw.Get(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			if ok && mayBe(old.Attributes.ModTime, is.Attr().ModTime) {
 				return at + " has other contents, and the size and the time that it had", nil
 			}
 		case *tree.DirChange:
@@ -279,7 +286,15 @@ func lostIn(ctx context.Context, p string, d *tree.DirChange, before tree.Tree) 
 			if !ok {
 				sub = tree.Empty()
 			}
-			if lost, err := lostIn(ctx, at, change, sub); err != nil || lost != "" {
+			is, _, err := raw.Get(ctx, name)
+			if err != nil {
+				return "", err
+			}
+			rawSub, ok := is.(tree.Tree)
+			if !ok {
+				rawSub = tree.Empty()
+			}
+			if lost, err := lostIn(ctx, at, change, sub, rawSub); err != nil || lost != "" {
 				return lost, err
 			}
 		}

@@ -101,16 +101,17 @@ func fromProcesses(res engine.Result) bool {
 	return slices.ContainsFunc(res.Parts, func(h *engine.Held) bool { return len(h.By.(*held).clocked().spans) > 0 })
 }
 
-// clocksAside gives what a daemon holds with the times that are wanted, where all that it
-// has more is parts of seconds: what it copied from what a process left has them.
+// clocksAside gives what a daemon holds with the times that are wanted, where one of the two
+// has no parts of seconds, and that is all: what it copied from what a process left has
+// them, and what it has out of a cache has lost them.
 func clocksAside(ctx context.Context, want, got tree.Tree) (tree.Tree, error) {
 	var failed error
 	t, err := settled(ctx, got, func(p string, e tree.Entry) tree.Time {
 		t := e.Attr().ModTime
 		w, err := want.Lookup(ctx, p)
 		switch {
-		case err == nil && w.Attr().ModTime.Nsec == 0 && w.Attr().ModTime.Sec == t.Sec:
-			t.Nsec = 0
+		case err == nil && w.Attr().ModTime.Sec == t.Sec && (t.Nsec == 0 || w.Attr().ModTime.Nsec == 0):
+			t = w.Attr().ModTime
 		case err != nil && !tree.IsNotExist(err) && !errors.Is(err, tree.ErrNotDirectory):
 			failed = err
 		}

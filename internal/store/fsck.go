@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -226,6 +227,10 @@ func (s *Store) checkReferences(ctx context.Context, r *FsckReport) error {
 }
 
 func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
+	records, err := g.addNamed(c)
+	if err != nil {
+		return err
+	}
 	if err := g.lookAgain(c); err != nil {
 		return err
 	}
@@ -256,7 +261,46 @@ func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
 	if err := judgeRefs(c, g, r); err != nil {
 		return err
 	}
-	return s.judgeRuns(g, r)
+	judgeRuns(g, records, r)
+	return nil
+}
+
+// addNamed adds what rows and records name, as what others have named since the graph was
+// made is not in it. It gives the steps of runs.
+func (g *graph) addNamed(c *conn) (map[string][]Step, error) {
+	add := func(trees, blobs []digest.Digest) {
+		for _, d := range trees {
+			g.node(d)
+		}
+		for _, d := range blobs {
+			g.blob(d)
+		}
+	}
+	for _, sql := range rootTables() {
+		rows, err := rootsBehind(c, sql, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			add(r.trees, r.blobs)
+		}
+	}
+	names, err := g.s.runNames()
+	if err != nil {
+		return nil, err
+	}
+	runs := map[string][]Step{}
+	for _, name := range names {
+		record, err := g.s.readRecord(name)
+		if err != nil {
+			return nil, err
+		}
+		runs[name] = stepsOf(record)
+		for _, step := range runs[name] {
+			add(step.trees(), nil)
+		}
+	}
+	return runs, nil
 }
 
 // lookAgain brings the graph up to date where something seemed to be missing.
@@ -385,21 +429,12 @@ func judgeRefs(c *conn, g *graph, r *FsckReport) error {
 	})
 }
 
-func (s *Store) judgeRuns(g *graph, r *FsckReport) error {
-	names, err := s.runNames()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		record, err := s.readRecord(name)
-		if err != nil {
-			return err
-		}
-		for _, step := range stepsOf(record) {
+func judgeRuns(g *graph, runs map[string][]Step, r *FsckReport) {
+	for _, name := range slices.Sorted(maps.Keys(runs)) {
+		for _, step := range runs[name] {
 			if !g.whole(roots{trees: step.trees()}) {
 				r.found(Problem{Kind: KindRun, Name: fmt.Sprintf("%s step %d", name, step.Index), Text: lacksSome})
 			}
 		}
 	}
-	return nil
 }

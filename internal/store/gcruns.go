@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-
-	"golang.org/x/sys/unix"
 )
 
 // TrimRuns removes runs beyond the limits of o, newest kept first, with their
@@ -42,7 +40,7 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		if unix.Access(s.recordPath(name), unix.F_OK) != nil {
+		if _, ok := s.recordSize(name); !ok {
 			if err := s.dropUnbegun(name); err != nil {
 				return n, err
 			}
@@ -76,7 +74,7 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 func (s *Store) dropUnbegun(name string) error {
 	errBegun := errors.New("the run has begun")
 	_, err := removeUnowned(s.path("logs", name), func() error {
-		if unix.Access(s.recordPath(name), unix.F_OK) == nil {
+		if _, ok := s.recordSize(name); ok {
 			return errBegun
 		}
 		return nil

@@ -314,9 +314,8 @@ func (g *graph) readRuns(c *conn) error {
 		if g.runs[name] == ended {
 			continue
 		}
-		stat, err := os.Stat(g.s.recordPath(name))
-		if err != nil || stat.Size() == g.runs[name] {
-			continue // it has none, or was removed since
+		if size, ok := g.s.recordSize(name); !ok || size == g.runs[name] {
+			continue
 		}
 		record, err := g.s.readRecord(name)
 		if err != nil {

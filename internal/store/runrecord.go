@@ -106,17 +106,31 @@ func stepsOf(record []byte) []Step {
 // runNames gives the names of runs, and of what may be one, oldest first.
 func (s *Store) runNames() ([]string, error) {
 	list, err := os.ReadDir(s.path("logs"))
-	names := make([]string, len(list))
-	for i, e := range list {
-		names[i] = e.Name()
+	var names []string
+	for _, e := range list {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
 	}
 	return names, err
 }
 
+// recordSize gives the size of a run's record, and whether there is one.
+func (s *Store) recordSize(run string) (size int64, ok bool) {
+	info, err := os.Lstat(s.recordPath(run))
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), true
+}
+
 // readRecord gives the record of a run; nil if there is none.
 func (s *Store) readRecord(run string) ([]byte, error) {
+	if _, ok := s.recordSize(run); !ok {
+		return nil, nil
+	}
 	b, err := os.ReadFile(s.recordPath(run))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return b, err

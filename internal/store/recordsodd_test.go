@@ -1,0 +1,130 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/inlaybuild/inlay/digest"
+	"github.com/inlaybuild/inlay/internal/store"
+	"golang.org/x/sys/unix"
+)
+
+// What others name while the store is verified is there, and stays named.
+func TestFsckTakesNothingForMissingThatIsBeingWritten(t *testing.T) {
+	for name, change := range map[string]func(*store.Run, int, digest.Digest) store.Changes{
+		"steps": func(r *store.Run, i int, tree digest.Digest) store.Changes {
+			return store.Changes{Loose: true, Run: &store.RunChanges{Run: r, Steps: []store.Step{{Index: i, Name: "x", State: "done", After: tree}}}}
+		},
+		"refs": func(_ *store.Run, i int, tree digest.Digest) store.Changes {
+			return store.Changes{Refs: map[string]store.Record{fmt.Sprint("r", i): {Trees: []digest.Digest{tree}}}}
+		},
+		"results": func(_ *store.Run, _ int, tree digest.Digest) store.Changes {
+			return store.Changes{Results: map[digest.Digest]store.Record{tree: {Trees: []digest.Digest{tree}}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			in, err := s.NewIngest(t.Context())
+			check(t, err)
+			for i := range 5000 { // so that it takes a while
+				check(t, in.Nodes(makeNode(fmt.Sprint("n", i), nil, nil)))
+			}
+			check(t, in.Commit(t.Context(), store.Changes{Loose: true}))
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			ended := make(chan error, 1)
+			w := open(t, s.Dir())
+			run, err := w.NewRun([]byte("{}"))
+			check(t, err)
+			go func() {
+				for i := 0; ; i++ {
+					n := makeNode(fmt.Sprint("new", i), nil, nil)
+					in, err := w.NewIngest(ctx)
+					if err == nil {
+						err = errors.Join(in.Nodes(n), in.Commit(ctx, change(run, i, n.Digest)))
+					}
+					if err != nil {
+						ended <- err
+						return
+					}
+				}
+			}()
+			for range 3 {
+				r, err := s.Fsck(t.Context())
+				check(t, err)
+				if len(r.Problems) > 0 {
+					t.Fatalf("%d problems, the first is %v", len(r.Problems), r.Problems[0])
+				}
+			}
+			stop()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// What is no run, in the place of one, is none; all others stay what they are.
+func TestWhatIsNoRunInThePlaceOfOneDoesNoHarm(t *testing.T) {
+	inRecord := map[string]func(p string) error{
+		"a directory":   func(p string) error { return os.Mkdir(p, 0o700) },
+		"a fifo":        func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"a symlink":     func(p string) error { return os.Symlink("nowhere", p) },
+		"a loop":        func(p string) error { return os.Symlink(filepath.Base(p), p) },
+		"nothing in it": func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		"zeros":         func(p string) error { return os.WriteFile(p, make([]byte, 5000), 0o600) },
+	}
+	for name, put := range inRecord {
+		for where, at := range map[string]string{"the record": "20990101-000000.000000-AAAA/record", "the run": "20990101-000000.000000-AAAA"} {
+			t.Run(name+" in the place of "+where, func(t *testing.T) {
+				s := open(t, t.TempDir())
+				run, err := s.NewRun([]byte("{}"))
+				check(t, err)
+				check(t, run.End(t.Context(), "done", nil))
+				p := filepath.Join(s.Dir(), "logs", at)
+				if where == "the record" {
+					check(t, os.Mkdir(filepath.Dir(p), 0o700))
+				}
+				check(t, put(p))
+				ended := make(chan error, 1)
+				go func() { ended <- looksAndCollects(t.Context(), s, run.Name()) }()
+				select {
+				case err := <-ended:
+					check(t, err)
+				case <-time.After(time.Minute):
+					t.Fatal("it hangs")
+				}
+			})
+		}
+	}
+}
+
+// looksAndCollects does what reads runs, of which there is one.
+func looksAndCollects(ctx context.Context, s *store.Store, name string) error {
+	for range 2 {
+		runs, err := s.Runs(ctx)
+		if err != nil || len(runs) != 1 || runs[0].Name != name || runs[0].State != "done" {
+			return fmt.Errorf("the runs are %+v: %w", runs, err)
+		}
+		if _, err := s.Steps(ctx, "20990101-000000.000000-AAAA"); !errors.Is(err, store.ErrMissing) {
+			return fmt.Errorf("the steps of what is no run: %w", err)
+		}
+		u, err := s.Du(ctx)
+		if err != nil || u.Runs != 1 {
+			return fmt.Errorf("%d runs: %w", u.Runs, err)
+		}
+		r, err := s.Fsck(ctx)
+		if err != nil || len(r.Problems) > 0 {
+			return fmt.Errorf("fsck says %v: %w", r, err)
+		}
+		if _, err := s.GC(ctx, store.GCOptions{KeepRuns: 100}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
