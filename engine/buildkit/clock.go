@@ -27,15 +27,25 @@ func before(a, b tree.Time) bool { return a.Sec < b.Sec || a.Sec == b.Sec && a.N
 // clock tells which times of a tree are of clocks: what a process left, and what processes
 // before it left.
 type clock struct {
-	spans []span
-	began engine.Result // what the last process began with
+	spans   []span
+	layered bool          // some of it has been through a layer, which has no parts of seconds
+	began   engine.Result // what the last process began with
 }
 
-// clockOf gives the clock of what a process left that began with a result.
-func clockOf(began engine.Result, e shim.Exit) clock {
-	c := clock{spans: []span{spanOf(e)}, began: began}
-	for _, h := range began.Parts {
-		c.spans = append(c.spans, h.By.(*held).clocked().spans...)
+// clockOf gives the clock of what a process left.
+func clockOf(x engine.RemoteProcess, e shim.Exit, layered bool) clock {
+	c := clockAmong(treesOf(x)...) // what is mounted may have been copied with its time
+	c.spans, c.layered, c.began = append(c.spans, spanOf(e)), c.layered || layered, x.Root
+	return c
+}
+
+// clockAmong gives the clocks of all that results were composed of.
+func clockAmong(results ...engine.Result) (c clock) {
+	for _, r := range results {
+		for _, h := range r.Parts {
+			of := h.By.(*held).clocked()
+			c.spans, c.layered = append(c.spans, of.spans...), c.layered || of.layered
+		}
 	}
 	return c
 }
@@ -57,7 +67,7 @@ func (c clock) time(ctx context.Context, r *Remote, p string, e tree.Entry) tree
 	if len(c.spans) == 0 {
 		return t
 	}
-	if was := r.put(ctx, c.began, p); was != nil && was.Kind() == e.Kind() && same(was.Attr().ModTime, t) {
+	if was := r.put(ctx, c.began, p); was != nil && was.Kind() == e.Kind() && c.kept(was.Attr().ModTime, t) {
 		return was.Attr().ModTime
 	}
 	if c.has(t) {
@@ -66,9 +76,17 @@ func (c clock) time(ctx context.Context, r *Remote, p string, e tree.Entry) tree
 	return t
 }
 
-// same tells whether two times may be one, of which a layer has lost the parts of seconds.
-func same(put, found tree.Time) bool {
-	return put == found || put.Sec == found.Sec && found.Nsec == 0
+// kept tells whether a time is the one that something was put there with, or what a layer
+// has kept of that.
+func (c clock) kept(put, found tree.Time) bool {
+	return put == found || c.layered && found.Nsec == 0 && put.Sec == found.Sec
+}
+
+// aside tells whether a time that a daemon has is the one that a tree has: what it copied
+// from what a process left has parts of seconds more, and what it has out of a cache has
+// lost them.
+func (c clock) aside(want, got tree.Time) bool {
+	return want.Sec == got.Sec && (want.Nsec == 0 && c.has(got) || got.Nsec == 0 && c.layered)
 }
 
 // put gives what was put at a path, as far as that is known here without asking a daemon:

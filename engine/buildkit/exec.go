@@ -344,12 +344,12 @@ func (p *process) try(ctx context.Context, attempt []byte) (ran engine.RemoteExi
 			ended = append(ended, "out of a cache"...)
 		}
 		h.identify(on, ended) // tidy looks into it, and may give another
-		h.leftBy(name, clockOf(p.x.Root, e))
+		h.leftBy(name, clockOf(p.x.RemoteProcess, e, layered))
 		h, err = p.points.tidy(ctx, h, e.Made)
 	}
 	if err == nil {
 		h.identify(on, ended)
-		h.leftBy(name, clockOf(p.x.Root, e))
+		h.leftBy(name, clockOf(p.x.RemoteProcess, e, layered))
 		h.ended(&ending{p.x.Call, exit.Exit.Code, said, heldBy(treesOf(p.x.RemoteProcess)...), on})
 		p.remote.made(came{p.x.Call, h, said, treesOf(p.x.RemoteProcess), p.inexact})
 		exit.Held = h.asView()

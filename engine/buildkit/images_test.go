@@ -475,11 +475,18 @@ func TestACacheGivesNothingThatItsLayersLose(t *testing.T) {
 		return []daemon.Address{{URL: d.Address}}
 	}
 	one, other := started(), started()
-	for name, c := range map[string]struct{ before, after *graph.Node }{
-		"what a process left":                        {made, script(made, "stat -c %Y /odd")},
-		"what a process left that another took away": {script(made, "rm /odd"), script(made, "stat -c %Y /odd")},
-		"what a process saw":                         {script(changed, "rm /odd"), script(changed, "stat -c %Y /odd")},
-		"what was mounted for a process":             {mounted("true"), mounted("stat -c %Y /mnt/odd")},
+	linked := script(graph.New(graph.Copy{To: "/t", From: []string{"/"}}, "with-directory", base, old(t)), "rm /t/l; ln -s bbbb /t/l; touch -h -r /t/f /t/l")
+	rounded := script(with(base, "/t", old(t)), "touch -d @7 /t")
+	for name, c := range map[string]struct {
+		before, after *graph.Node
+		lost, want    string
+	}{
+		"what a process left":                            {made, script(made, "stat -c %Y /odd"), "/odd", at},
+		"what a process left that another took away":     {script(made, "rm /odd"), script(made, "stat -c %Y /odd"), "/odd", at},
+		"what a process saw":                             {script(changed, "rm /odd"), script(changed, "stat -c %Y /odd"), "/odd", at},
+		"what was mounted for a process":                 {mounted("true"), mounted("stat -c %Y /mnt/odd"), "/odd", at},
+		"a symlink of the size and the time that it had": {linked, script(linked, "readlink /t/l"), "/t/l", "bbbb"},
+		"a time that lost the parts of a second it had":  {rounded, script(rounded, "stat -c %y /t"), "/t", "1970-01-01 00:00:07.000000000 +0000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -487,12 +494,12 @@ func TestACacheGivesNothingThatItsLayersLose(t *testing.T) {
 			if _, err := to.Resolve(t.Context(), c.before, nil); err != nil {
 				t.Fatal(err)
 			}
-			if told := toldBy(t, to); len(told) != 1 || !strings.Contains(told[0], "/odd") {
+			if told := toldBy(t, to); len(told) != 1 || !strings.Contains(told[0], c.lost) {
 				t.Errorf("told is %q", told)
 			}
 			from := open(t, embedded.Options{}, buildkit.Options{Addresses: other, CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}})
-			if said := saidBy(t, from, c.after); said != at+"\n" {
-				t.Errorf("the file has the time %q, want %s", said, at)
+			if said := saidBy(t, from, c.after); said != c.want+"\n" {
+				t.Errorf("it is %q, want %s", said, c.want)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func (v *visit) Left(ctx context.Context, before tree.Tree, contents bool) (tree
 		t = t.With(before.Attr()) // nobody has changed what it was given
 	}
 	if err == nil {
-		t, err = clocksAside(ctx, before, t)
+		t, err = clocksAside(ctx, v.clock, before, t)
 	}
 	if err == nil {
 		t, err = uncovered(ctx, t, before, looked.Mounts)

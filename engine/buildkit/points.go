@@ -1,6 +1,7 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,13 +90,19 @@ func (p *points) covered(place string) bool {
 }
 
 // resolve gives the place that a path leads to, without symlinks, as mounts are made
-// (package runtime, stubs.go): what does not exist is taken as it is.
+// (package runtime, stubs.go): what does not exist is taken as it is, but nothing is above
+// it.
 func (p *points) resolve(ctx context.Context, t tree.Tree, name string) (string, error) {
 	todo := strings.Split(name, "/")
 	at := "/"
 	for links := 0; len(todo) > 0; {
 		part := todo[0]
 		todo = todo[1:]
+		if part == ".." && !p.covered(at) && !slices.Contains(p.made, at) {
+			if e, err := look(ctx, t, at); e == nil {
+				return "", cmp.Or(err, error(syscall.ENOENT))
+			}
+		}
 		next := path.Join(at, part) // ".." of the root is the root
 		if part == "" || part == "." || part == ".." || p.covered(next) {
 			at = next

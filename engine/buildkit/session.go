@@ -40,7 +40,7 @@ func (r *Remote) Enter(ctx context.Context, x engine.RemoteSession) (engine.Remo
 	if err != nil {
 		return nil, notLost(ctx, err)
 	}
-	v := &visit{remote: r, container: c, root: x.Root.Tree.Attr()}
+	v := &visit{remote: r, container: c, root: x.Root.Tree.Attr(), clock: clockAmong(x.Root)}
 	if v.exit, err = attend(ctx, c, x); err != nil {
 		v.Close(ctx)
 		return nil, notLost(ctx, err)
@@ -239,6 +239,7 @@ type visit struct {
 	remote    *Remote
 	container *daemon.Container // nil if none was made
 	root      tree.Attr         // of the root, as the process found it
+	clock     clock             // of what it began with
 	exit      shim.Exit
 }
 

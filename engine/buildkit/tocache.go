@@ -196,7 +196,7 @@ func (c came) lost(ctx context.Context) (string, error) {
 	if lost, err := c.left.lostInLayers(ctx); err != nil || lost != "" {
 		return lost, err
 	}
-	return lostBetween(ctx, before, after, raw)
+	return lostBetween(ctx, before, after, raw, c.left.clocked())
 }
 
 // lostOnTheWay tells what the layers of an image that a daemon writes would lose that is
@@ -238,10 +238,12 @@ func (r *Remote) lostOnTheWay(ctx context.Context, res engine.Result, tell func(
 }
 
 // lostBetween tells what layers do not have of a change that a process made. BuildKit's
-// differ takes a file for the one that it was by size and time, if that has parts of
-// seconds, and knows no links to files of lower layers. The times that the daemon has of
-// what is there after are those of raw.
-func lostBetween(ctx context.Context, before, after, raw tree.Tree) (string, error) {
+// differ takes a file or a symlink for the one that it was by size and time, if that has
+// parts of seconds, and knows no links to files of lower layers. A time of which a process
+// took the parts of seconds is not told from one of which a layer did, which is why it is
+// not written; what has been through layers has been judged by who wrote them. The times
+// that the daemon has of what is there after are those of raw.
+func lostBetween(ctx context.Context, before, after, raw tree.Tree, of clock) (string, error) {
 	c, err := compose.Diff(ctx, before, after)
 	if err != nil || c.Root == nil {
 		return "", err
@@ -255,51 +257,73 @@ func lostBetween(ctx context.Context, before, after, raw tree.Tree) (string, err
 			}
 		}
 	}
-	return lostIn(ctx, "/", c.Root, before, raw)
+	return lostIn(ctx, "/", c.Root, before, raw, of)
 }
 
-func lostIn(ctx context.Context, p string, d *tree.DirChange, before, raw tree.Tree) (string, error) {
+func lostIn(ctx context.Context, p string, d *tree.DirChange, before, raw tree.Tree, of clock) (string, error) {
 	for name, change := range d.All() {
 		at := path.Join(p, name)
 		was, _, err := before.Get(ctx, name)
 		if err != nil {
 			return "", err
 		}
+		is, there, err := raw.Get(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		if was != nil && there && is.Kind() == was.Kind() {
+			old := was.Attr().ModTime
+			if new := is.Attr().ModTime; !of.layered && old.Nsec != 0 && !of.has(old) && new.Nsec == 0 && old.Sec == new.Sec && timeOfChange(change, old) == new {
+				return at + " has the time that it had but for parts of a second", nil
+			}
+			if sameSize(was, is) && mayBe(old, is.Attr().ModTime) {
+				return at + " has other contents, and the size and the time that it had", nil
+			}
+		}
 		switch change := change.(type) {
 		case tree.Hardlink:
 			return at + " is a new name of " + change.To, nil
-		case tree.Put:
-			f, isFile := change.Entry.(tree.File)
-			old, wasFile := was.(tree.File)
-			if !isFile || !wasFile || f.Size != old.Size || f.Content == old.Content {
-				continue
-			}
-			is, ok, err := raw.Get(ctx, name)
-			if err != nil {
-				return "", err
-			}
-			if ok && mayBe(old.Attributes.ModTime, is.Attr().ModTime) {
-				return at + " has other contents, and the size and the time that it had", nil
-			}
 		case *tree.DirChange:
 			sub, ok := was.(tree.Tree)
 			if !ok {
 				sub = tree.Empty()
 			}
-			is, _, err := raw.Get(ctx, name)
-			if err != nil {
-				return "", err
-			}
 			rawSub, ok := is.(tree.Tree)
 			if !ok {
 				rawSub = tree.Empty()
 			}
-			if lost, err := lostIn(ctx, at, change, sub, rawSub); err != nil || lost != "" {
+			if lost, err := lostIn(ctx, at, change, sub, rawSub, of); err != nil || lost != "" {
 				return lost, err
 			}
 		}
 	}
 	return "", nil
+}
+
+// timeOfChange gives the time that a change gives something that had an old one.
+func timeOfChange(c tree.Change, old tree.Time) tree.Time {
+	switch c := c.(type) {
+	case tree.Put:
+		return c.Entry.Attr().ModTime
+	case *tree.DirChange:
+		if c.Attr != nil {
+			return c.Attr.ModTime
+		}
+	}
+	return old
+}
+
+// sameSize tells whether two files or symlinks differ in what they hold, and not in its size.
+func sameSize(a, b tree.Entry) bool {
+	switch a := a.(type) {
+	case tree.File:
+		b, ok := b.(tree.File)
+		return ok && a.Size == b.Size && a.Content != b.Content
+	case tree.Symlink:
+		b, ok := b.(tree.Symlink)
+		return ok && len(a.Target) == len(b.Target) && a.Target != b.Target
+	}
+	return false
 }
 
 // mayBe tells whether a daemon may have the same time of two, with parts of seconds: that

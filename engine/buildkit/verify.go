@@ -79,8 +79,8 @@ func (r *Remote) differs(ctx context.Context, s llb.State, res engine.Result) (s
 	}
 	got = got.With(t.Attr())
 	c, err := compose.Diff(ctx, t, got)
-	if err == nil && c.Root != nil && fromProcesses(res) {
-		if got, err = clocksAside(ctx, t, got); err == nil {
+	if err == nil && c.Root != nil {
+		if got, err = clocksAside(ctx, clockAmong(res), t, got); err == nil {
 			c, err = compose.Diff(ctx, t, got)
 		}
 	}
@@ -96,21 +96,18 @@ func (r *Remote) differs(ctx context.Context, s llb.State, res engine.Result) (s
 	return "", nil
 }
 
-// fromProcesses tells whether some of a result may be what processes left.
-func fromProcesses(res engine.Result) bool {
-	return slices.ContainsFunc(res.Parts, func(h *engine.Held) bool { return len(h.By.(*held).clocked().spans) > 0 })
-}
-
-// clocksAside gives what a daemon holds with the times that are wanted, where one of the two
-// has no parts of seconds, and that is all: what it copied from what a process left has
-// them, and what it has out of a cache has lost them.
-func clocksAside(ctx context.Context, want, got tree.Tree) (tree.Tree, error) {
+// clocksAside gives what a daemon holds with the times that are wanted, where clocks alone
+// make the difference.
+func clocksAside(ctx context.Context, c clock, want, got tree.Tree) (tree.Tree, error) {
+	if len(c.spans) == 0 {
+		return got, nil
+	}
 	var failed error
 	t, err := settled(ctx, got, func(p string, e tree.Entry) tree.Time {
 		t := e.Attr().ModTime
 		w, err := want.Lookup(ctx, p)
 		switch {
-		case err == nil && w.Attr().ModTime.Sec == t.Sec && (t.Nsec == 0 || w.Attr().ModTime.Nsec == 0):
+		case err == nil && c.aside(w.Attr().ModTime, t):
 			t = w.Attr().ModTime
 		case err != nil && !tree.IsNotExist(err) && !errors.Is(err, tree.ErrNotDirectory):
 			failed = err

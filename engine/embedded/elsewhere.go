@@ -495,6 +495,8 @@ func (x *exec) remoteMount(ctx context.Context, seen *tree.Draft, m graph.Mount)
 		return rm, &noPlaceError{m.Target, syscall.ENOTDIR}
 	case errors.Is(err, tree.ErrLoop):
 		return rm, &noPlaceError{m.Target, syscall.ELOOP}
+	case errors.Is(err, fs.ErrNotExist):
+		return rm, &noPlaceError{m.Target, syscall.ENOENT}
 	case err != nil:
 		return rm, err
 	}

@@ -3,6 +3,7 @@
 package runtime
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -84,7 +85,7 @@ func (s *stubs) covered(place string) bool {
 
 // resolve gives the place that name names in the root, without symlinks,
 // relative to the root ("." for the root itself). Components that do not exist
-// are taken as they are.
+// are taken as they are, but nothing is above one.
 func (s *stubs) resolve(name string) (string, error) {
 	todo := strings.Split(name, "/")
 	at := "."
@@ -95,6 +96,9 @@ func (s *stubs) resolve(name string) (string, error) {
 		case "", ".":
 			continue
 		case "..":
+			if there, err := s.exists(at); !there || err != nil {
+				return "", cmp.Or(err, error(unix.ENOENT))
+			}
 			at = path.Dir(at)
 			continue
 		}
@@ -120,6 +124,21 @@ func (s *stubs) resolve(name string) (string, error) {
 		todo = append(strings.Split(target, "/"), todo...)
 	}
 	return at, nil
+}
+
+// exists tells whether something is at place, or is mounted above it.
+func (s *stubs) exists(place string) (bool, error) {
+	if s.covered(place) {
+		return true, nil
+	}
+	fd, err := s.open(place, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	return err == nil, err
 }
 
 // readlink gives the target of the symlink at place, "" when there is none.

@@ -36,7 +36,8 @@ func (s *Store) Commit(ctx context.Context, ch Changes) error {
 
 // Commit makes everything visible that was written, with results and refs that
 // name it, and ends the ingest. When it returns without an error all of it is on
-// the disk; when it fails, nothing has a name. What a node or a record names
+// the disk; when it fails, nothing has a name, but where only the steps of a run could
+// not be written, which come last. What a node or a record names
 // must be in the ingest or in the store: else the error is [ErrIncomplete], or
 // the References' own error.
 func (in *Ingest) Commit(ctx context.Context, ch Changes) error {

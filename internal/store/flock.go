@@ -80,9 +80,13 @@ func linked(f *os.File, path string) (bool, error) {
 // makeOwned makes a directory of a name that is new and holds its lock. The
 // directory is given up when the file is closed or the process dies.
 func makeOwned(path func() string) (*os.File, string, error) {
+	pause := 20 * time.Microsecond
 	for range 100 {
 		p := path()
 		if err := os.Mkdir(p, 0o700); errors.Is(err, os.ErrExist) {
+			// It is another one's, or is about to be removed.
+			time.Sleep(pause)
+			pause = min(2*pause, longestPause)
 			continue
 		} else if err != nil {
 			return nil, "", err

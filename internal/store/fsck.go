@@ -227,7 +227,7 @@ func (s *Store) checkReferences(ctx context.Context, r *FsckReport) error {
 }
 
 func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
-	records, err := g.addNamed(c)
+	records, err := g.addNamed(c, r)
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
 
 // addNamed adds what rows and records name, as what others have named since the graph was
 // made is not in it. It gives the steps of runs.
-func (g *graph) addNamed(c *conn) (map[string][]Step, error) {
+func (g *graph) addNamed(c *conn, r *FsckReport) (map[string][]Step, error) {
 	add := func(trees, blobs []digest.Digest) {
 		for _, d := range trees {
 			g.node(d)
@@ -281,8 +281,8 @@ func (g *graph) addNamed(c *conn) (map[string][]Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rows {
-			add(r.trees, r.blobs)
+		for _, row := range rows {
+			add(row.trees, row.blobs)
 		}
 	}
 	names, err := g.s.runNames()
@@ -294,6 +294,9 @@ func (g *graph) addNamed(c *conn) (map[string][]Step, error) {
 		record, err := g.s.readRecord(name)
 		if err != nil {
 			return nil, err
+		}
+		if n := badLines(record); n > 0 {
+			r.found(Problem{Kind: KindRun, Name: name, Text: fmt.Sprintf("%d lines of its record are damaged: what they say is not known any more", n)})
 		}
 		runs[name] = stepsOf(record)
 		for _, step := range runs[name] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 )
@@ -40,10 +41,14 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		if _, ok := s.recordSize(name); !ok {
-			if err := s.dropUnbegun(name); err != nil {
-				return n, err
-			}
+		begun, err := s.hasBegun(name)
+		if err == nil && !begun {
+			err = s.dropUnbegun(name)
+		}
+		if err != nil {
+			return n, err
+		}
+		if !begun {
 			continue
 		}
 		size := int64(0)
@@ -69,15 +74,44 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	return n, nil
 }
 
+// hasBegun tells whether a run has a record that says so: a process may have died, or the
+// power may have failed, before it did.
+func (s *Store) hasBegun(name string) (bool, error) {
+	size, err := s.recordSize(name)
+	if size == 0 || err != nil {
+		return false, err
+	}
+	f, err := os.Open(s.recordPath(name))
+	if err != nil {
+		return false, notThere(err)
+	}
+	defer f.Close()
+	first := make([]byte, len(`{"run":`))
+	n, err := f.ReadAt(first, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return string(first[:n]) == `{"run":`, err
+}
+
+// notThere is no error where something was removed meanwhile.
+func notThere(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // dropUnbegun removes what has no record, unless it is about to have one, or has one
 // since.
 func (s *Store) dropUnbegun(name string) error {
 	errBegun := errors.New("the run has begun")
 	_, err := removeUnowned(s.path("logs", name), func() error {
-		if _, ok := s.recordSize(name); ok {
+		begun, err := s.hasBegun(name)
+		if begun {
 			return errBegun
 		}
-		return nil
+		return err
 	})
 	if errors.Is(err, errBegun) {
 		return nil

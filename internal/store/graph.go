@@ -314,8 +314,12 @@ func (g *graph) readRuns(c *conn) error {
 		if g.runs[name] == ended {
 			continue
 		}
-		if size, ok := g.s.recordSize(name); !ok || size == g.runs[name] {
-			continue
+		size, err := g.s.recordSize(name)
+		if err != nil {
+			return err
+		}
+		if size == g.runs[name] {
+			continue // 0 for none
 		}
 		record, err := g.s.readRecord(name)
 		if err != nil {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -101,6 +102,48 @@ func TestWhatIsNoRunInThePlaceOfOneDoesNoHarm(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What a process that died left in the place of a run keeps no run from being kept.
+func TestARunThatNeverBeganIsNotCounted(t *testing.T) {
+	s := open(t, t.TempDir())
+	for range 3 {
+		run, err := s.NewRun([]byte("{}"))
+		check(t, err)
+		check(t, run.End(t.Context(), "done", nil))
+	}
+	for i, record := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00\x00"} {
+		dir := filepath.Join(s.Dir(), "logs", fmt.Sprint("20990101-000000.000000-AAA", i))
+		check(t, os.Mkdir(dir, 0o700))
+		check(t, os.WriteFile(filepath.Join(dir, "record"), []byte(record), 0o600))
+	}
+	if n, err := s.TrimRuns(t.Context(), store.GCOptions{KeepRuns: 3}); n != 0 || err != nil {
+		t.Fatalf("%d runs were removed: %v", n, err)
+	}
+	if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 3 {
+		t.Fatalf("%+v %v", runs, err)
+	}
+	if left := files(t, filepath.Join(s.Dir(), "logs")); len(left) != 3 {
+		t.Fatalf("left: %v", left)
+	}
+}
+
+func TestFsckNamesDamagedRecords(t *testing.T) {
+	s := open(t, t.TempDir())
+	tree, _ := ingest(t, s, "", "body")
+	run, err := s.NewRun([]byte("{}"))
+	check(t, err)
+	check(t, run.PutStep(t.Context(), store.Step{Name: "x", State: "done", After: tree}))
+	check(t, run.End(t.Context(), "done", nil))
+	p := filepath.Join(s.Dir(), "logs", run.Name(), "record")
+	b, err := os.ReadFile(p)
+	check(t, err)
+	check(t, os.WriteFile(p, bytes.Replace(b, []byte("sha256:"), []byte("sha256;"), 1), 0o600))
+	r, err := s.Fsck(t.Context())
+	check(t, err)
+	if len(r.Problems) != 1 || r.Problems[0].Kind != store.KindRun || r.Problems[0].Name != run.Name() {
+		t.Fatalf("it found %v", r.Problems)
 	}
 }
 

@@ -65,6 +65,16 @@ func entries(record []byte, yield func(runEntry), kinds ...string) {
 	}
 }
 
+// badLines counts the lines of a record that are none.
+func badLines(record []byte) (n int) {
+	for line := range bytes.Lines(record) {
+		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, new(runEntry)) != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // infoOf gives what a record says of the run as a whole; false if the run has not
 // begun.
 func infoOf(name string, record []byte) (info RunInfo, begun bool) {
@@ -115,19 +125,22 @@ func (s *Store) runNames() ([]string, error) {
 	return names, err
 }
 
-// recordSize gives the size of a run's record, and whether there is one.
-func (s *Store) recordSize(run string) (size int64, ok bool) {
+// recordSize gives the size of a run's record; 0 if there is none.
+func (s *Store) recordSize(run string) (int64, error) {
 	info, err := os.Lstat(s.recordPath(run))
-	if err != nil || !info.Mode().IsRegular() {
-		return 0, false
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return 0, nil
 	}
-	return info.Size(), true
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // readRecord gives the record of a run; nil if there is none.
 func (s *Store) readRecord(run string) ([]byte, error) {
-	if _, ok := s.recordSize(run); !ok {
-		return nil, nil
+	if size, err := s.recordSize(run); size == 0 || err != nil {
+		return nil, err
 	}
 	b, err := os.ReadFile(s.recordPath(run))
 	if errors.Is(err, fs.ErrNotExist) {
