@@ -128,7 +128,7 @@ func (s *Store) runNames() ([]string, error) {
 // recordSize gives the size of a run's record; 0 if there is none.
 func (s *Store) recordSize(run string) (int64, error) {
 	info, err := os.Lstat(s.recordPath(run))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || err == nil && !info.Mode().IsRegular() {
 		return 0, nil
 	}
 	if err != nil {
