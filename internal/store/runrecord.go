@@ -128,10 +128,12 @@ func (s *Store) runNames() ([]string, error) {
 // recordSize gives the size of a run's record; 0 if there is none.
 func (s *Store) recordSize(run string) (int64, error) {
 	info, err := os.Lstat(s.recordPath(run))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || err == nil && !info.Mode().IsRegular() {
-		return 0, nil
+	for _, none := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP} { // no directory of this name
+		if errors.Is(err, none) {
+			return 0, nil
+		}
 	}
-	if err != nil {
+	if err != nil || !info.Mode().IsRegular() {
 		return 0, err
 	}
 	return info.Size(), nil
