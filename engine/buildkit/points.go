@@ -91,7 +91,7 @@ func (p *points) covered(place string) bool {
 
 // resolve gives the place that a path leads to, without symlinks, as mounts are made
 // (package runtime, stubs.go): what does not exist is taken as it is, but nothing is above
-// it.
+// it, nor above a file.
 func (p *points) resolve(ctx context.Context, t tree.Tree, name string) (string, error) {
 	todo := strings.Split(name, "/")
 	at := "/"
@@ -99,8 +99,11 @@ func (p *points) resolve(ctx context.Context, t tree.Tree, name string) (string,
 		part := todo[0]
 		todo = todo[1:]
 		if part == ".." && !p.covered(at) && !slices.Contains(p.made, at) {
-			if e, err := look(ctx, t, at); e == nil {
+			switch e, err := look(ctx, t, at); {
+			case e == nil:
 				return "", cmp.Or(err, error(syscall.ENOENT))
+			case e.Kind() != tree.KindDirectory:
+				return "", syscall.ENOTDIR
 			}
 		}
 		next := path.Join(at, part) // ".." of the root is the root

@@ -235,6 +235,9 @@ func failures(t *testing.T, e engine.Engine, root *graph.Node) {
 		"below a file":                     {root, []graph.Mount{{Kind: graph.MountTemp, Target: "/etc/passwd/x"}}, "mount point /etc/passwd/x: not a directory"},
 		"below a file that is mounted":     {root, []graph.Mount{{Kind: graph.MountTree, Target: "/m", Input: 1}, {Kind: graph.MountTemp, Target: "/m/f/x"}}, "not a directory"},
 		"above what is not there":          {entry(root, "odd -> no/../x"), []graph.Mount{{Kind: graph.MountTemp, Target: "/odd/x"}}, "mount point /odd/x: no such file or directory"},
+		"above a file":                     {entry(root, "odd -> etc/passwd/../x"), []graph.Mount{{Kind: graph.MountTemp, Target: "/odd/x"}}, "mount point /odd/x: not a directory"},
+		"of ours above what is not there":  {of("etc -> no/../"), nil, "mount point /etc/hostname: no such file or directory"},
+		"of ours above a file":             {of("a=2", "etc -> ../a/../"), nil, "mount point /etc/hostname: not a directory"},
 		"through symlinks that go nowhere": {entry(root, "loop -> loop"), []graph.Mount{{Kind: graph.MountTemp, Target: "/loop/x"}}, "mount point /loop/x: too many levels of symbolic links"},
 	} {
 		x := failed(process(c.node, graph.Exec{Mounts: c.mounts}, "true", of("f=1")))

@@ -3,7 +3,6 @@
 package runtime
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -85,7 +84,7 @@ func (s *stubs) covered(place string) bool {
 
 // resolve gives the place that name names in the root, without symlinks,
 // relative to the root ("." for the root itself). Components that do not exist
-// are taken as they are, but nothing is above one.
+// are taken as they are, but nothing is above one, nor above a file.
 func (s *stubs) resolve(name string) (string, error) {
 	todo := strings.Split(name, "/")
 	at := "."
@@ -96,8 +95,8 @@ func (s *stubs) resolve(name string) (string, error) {
 		case "", ".":
 			continue
 		case "..":
-			if there, err := s.exists(at); !there || err != nil {
-				return "", cmp.Or(err, error(unix.ENOENT))
+			if err := s.isDirectory(at); err != nil {
+				return "", err
 			}
 			at = path.Dir(at)
 			continue
@@ -126,19 +125,16 @@ func (s *stubs) resolve(name string) (string, error) {
 	return at, nil
 }
 
-// exists tells whether something is at place, or is mounted above it.
-func (s *stubs) exists(place string) (bool, error) {
+// isDirectory is an error unless a directory is at place, or something is mounted there.
+func (s *stubs) isDirectory(place string) error {
 	if s.covered(place) {
-		return true, nil
+		return nil
 	}
-	fd, err := s.open(place, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC)
-	if errors.Is(err, unix.ENOENT) {
-		return false, nil
+	fd, err := s.open(place, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = unix.Close(fd)
-	}
-	return err == nil, err
+	return unix.Close(fd)
 }
 
 // readlink gives the target of the symlink at place, "" when there is none.
