@@ -129,18 +129,14 @@ func (s *started) Event(e engine.Event) {
 
 func TestADaemonThatGoesAwayIsAnErrorThatNamesIt(t *testing.T) {
 	daemontest.Skip(t)
-	d, err := daemontest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.Close)
+	d := ownDaemon(t)
 	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})
 	s := &started{c: make(chan struct{})}
 	go func() {
 		<-s.c
 		d.Kill()
 	}()
-	_, err = e.Resolve(t.Context(), script(enginetest.Busybox(t), "echo up; sleep 60"), s)
+	_, err := e.Resolve(t.Context(), script(enginetest.Busybox(t), "echo up; sleep 60"), s)
 	if err == nil || !strings.Contains(err.Error(), d.Address) {
 		t.Errorf("the error is %v", err)
 	}
@@ -151,11 +147,7 @@ func TestWhenADaemonOfAPoolGoesAwayAnotherOneGoesOnWithTheSharedCache(t *testing
 	var all []*daemontest.Daemon
 	var at []daemon.Address
 	for range 3 {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
+		d := ownDaemon(t)
 		all, at = append(all, d), append(at, daemon.Address{URL: d.Address})
 	}
 	// What is in the shared cache is taken from there by who takes over, too: it is
@@ -448,11 +440,7 @@ func TestADaemonThatTakesOverComesToTheSameEnds(t *testing.T) {
 			var all []*daemontest.Daemon
 			var at []daemon.Address
 			for range 2 {
-				d, err := daemontest.Start()
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(d.Close)
+				d := ownDaemon(t)
 				all, at = append(all, d), append(at, daemon.Address{URL: d.Address})
 			}
 			// Only the first one has a file in its cache.

@@ -3,6 +3,7 @@ package buildkit
 import (
 	"context"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/inlaybuild/inlay/engine"
@@ -44,7 +45,12 @@ func clockAmong(results ...engine.Result) (c clock) {
 	for _, r := range results {
 		for _, h := range r.Parts {
 			of := h.By.(*held).clocked()
-			c.spans, c.layered = append(c.spans, of.spans...), c.layered || of.layered
+			c.layered = c.layered || of.layered
+			for _, s := range of.spans {
+				if !slices.Contains(c.spans, s) { // several of them follow from the same process
+					c.spans = append(c.spans, s)
+				}
+			}
 		}
 	}
 	return c
@@ -135,8 +141,10 @@ func settled(ctx context.Context, t tree.Tree, time func(p string, e tree.Entry)
 			continue
 		}
 		at, ok := ofLink[it.Link]
-		if it.Link == nil || !ok {
+		if !ok {
 			at = time(it.Path, it.Entry)
+		}
+		if it.Link != nil {
 			ofLink[it.Link] = at
 		}
 		if at == a.ModTime {

@@ -287,11 +287,7 @@ func TestAnImageIsTheSameWhicheverDaemonPushesIt(t *testing.T) {
 	n := graph.New(graph.NewFile{Path: "/etc/new", Content: []byte("new")}, "new", from(host+"/busybox:1"))
 	var digests []string
 	for i := range 2 {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
+		d := ownDaemon(t)
 		there := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})
 		r, err := there.Resolve(t.Context(), n, nil)
 		if err != nil {
@@ -466,15 +462,7 @@ func TestACacheGivesNothingThatItsLayersLose(t *testing.T) {
 		}, "mounted", base, host)
 	}
 	at := fmt.Sprint(odd.Unix())
-	started := func() []daemon.Address {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
-		return []daemon.Address{{URL: d.Address}}
-	}
-	one, other := started(), started()
+	one, other := []daemon.Address{{URL: ownDaemon(t).Address}}, []daemon.Address{{URL: ownDaemon(t).Address}}
 	linked := script(graph.New(graph.Copy{To: "/t", From: []string{"/"}}, "with-directory", base, old(t)), "rm /t/l; ln -s bbbb /t/l; touch -h -r /t/f /t/l")
 	rounded := script(with(base, "/t", old(t)), "touch -d @7 /t")
 	for name, c := range map[string]struct {
@@ -544,11 +532,7 @@ func TestAListOfWhatAProcessLeftIsNotThatOfWhatACacheHas(t *testing.T) {
 		{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}},
 		{CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}},
 	} {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
+		d := ownDaemon(t)
 		o.Addresses = []daemon.Address{{URL: d.Address}}
 		e, err := embedded.Open(t.Context(), embedded.Options{Store: store, Remote: buildkit.At(o)})
 		if err != nil {
@@ -671,11 +655,7 @@ func shareCache(t *testing.T, to, from engine.Cache) {
 	for _, o := range []buildkit.Options{
 		{CacheTo: []engine.Cache{to}}, {CacheFrom: []engine.Cache{from}},
 	} {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
+		d := ownDaemon(t)
 		o.Addresses = []daemon.Address{{URL: d.Address}}
 		e := open(t, embedded.Options{}, o)
 		cached := 0

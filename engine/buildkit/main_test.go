@@ -70,6 +70,18 @@ func address(t testing.TB) daemon.Address {
 	return daemon.Address{URL: shared.daemon.Address}
 }
 
+// ownDaemon starts a daemon for one test.
+func ownDaemon(t testing.TB) *daemontest.Daemon {
+	t.Helper()
+	daemontest.Skip(t)
+	d, err := daemontest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
 // open opens an engine whose processes run at daemons, on a store of its own.
 func open(t testing.TB, o embedded.Options, b buildkit.Options) *embedded.Engine {
 	t.Helper()

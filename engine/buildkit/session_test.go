@@ -294,17 +294,13 @@ func TestASessionAtADaemonIsStopped(t *testing.T) {
 // A daemon that goes away ends the session with an error, at once.
 func TestASessionEndsWithItsDaemon(t *testing.T) {
 	daemontest.Skip(t)
-	d, err := daemontest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := ownDaemon(t)
 	e := open(t, embedded.Options{}, buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}})
 	in := resolved(t, e, shellTree(t))
 	var out watched
 	out.seen("go", d.Kill)
 	began := time.Now()
-	_, err = enterTo(t.Context(), t, e, embedded.Session{In: in, Args: sh("echo go; sleep 100")}, &out)
+	_, err := enterTo(t.Context(), t, e, embedded.Session{In: in, Args: sh("echo go; sleep 100")}, &out)
 	if !errors.Is(err, daemon.ErrLost) || time.Since(began) > 15*time.Second {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}

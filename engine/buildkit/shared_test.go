@@ -86,11 +86,7 @@ func TestASharedCacheHasWhatFollowsFromSeveralStages(t *testing.T) {
 		{CacheTo: []engine.Cache{{Type: "local", Attrs: map[string]string{"dest": dir}}}},
 		{CacheFrom: []engine.Cache{{Type: "local", Attrs: map[string]string{"src": dir}}}},
 	} {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
+		d := ownDaemon(t)
 		o.Addresses = []daemon.Address{{URL: d.Address}}
 		e := open(t, embedded.Options{}, o)
 		for name, n := range stages {

@@ -41,11 +41,7 @@ func TestWhatIsMadeOfATreeIsOfThatTreeWhenItIsMadeAgain(t *testing.T) {
 		},
 	} {
 		t.Run(kept, func(t *testing.T) {
-			d, err := daemontest.Start()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
+			d := ownDaemon(t)
 			var made [2]string
 			for i, when := range []string{"first", "again"} {
 				if i > 0 {
@@ -73,11 +69,7 @@ func TestWhatAProcessSaidAndWhatItLeftAreOfOneRun(t *testing.T) {
 	node := script(enginetest.Busybox(t), "cat /proc/sys/kernel/random/uuid | tee /made")
 	for _, kept := range []string{"mount / from exec /.inlay/inlay-shim exec", "mount /.inlay/out from exec /.inlay/inlay-shim exec"} {
 		t.Run(kept, func(t *testing.T) {
-			d, err := daemontest.Start()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
+			d := ownDaemon(t)
 			made := map[string]bool{}
 			for _, when := range []string{"first", "again", "by another client"} {
 				if when == "again" {
@@ -110,11 +102,7 @@ func TestWhatComesOutOfACacheIsOfOneRunWithWhatIsMadeBesideIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			made := map[string]bool{}
 			for i, o := range []buildkit.Options{{CacheTo: []engine.Cache{c.to}}, {CacheFrom: []engine.Cache{c.from}}} {
-				d, err := daemontest.Start()
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(d.Close)
+				d := ownDaemon(t)
 				o.Addresses = []daemon.Address{{URL: d.Address}}
 				for _, who := range []string{"one client", "another client"} {
 					if i == 0 && who == "another client" {
@@ -216,11 +204,7 @@ func TestWhatFollowsFromAProcessIsOfItsRun(t *testing.T) {
 		return textOf(t, e, r.Exec.Stdout)
 	}
 	at := func() buildkit.Options {
-		d, err := daemontest.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(d.Close)
+		d := ownDaemon(t)
 		return buildkit.Options{Addresses: []daemon.Address{{URL: d.Address}}}
 	}
 	first := at()

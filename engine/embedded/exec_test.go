@@ -338,13 +338,13 @@ func TestTheUmaskOfTheCallerIsNotSeen(t *testing.T) {
 	if syscall.Getuid() != 0 {
 		t.Skip("needs root")
 	}
-	workdir := "/work/dir"
+	workdir := "/w/dir"
 	x := graph.Exec{Mounts: []graph.Mount{
 		{Kind: graph.MountTemp, Target: "/way/to/temp"},
 		{Kind: graph.MountCache, Target: "/other/way/cache", Name: "umask"},
 		{Kind: graph.MountSecret, Target: "/third/way/secret", Name: "env:X"},
 	}}
-	n := script(t, x, `umask; echo > /way/n; echo > /other/n; echo > /third/n; cd /; for p in way way/to way/to/temp other other/way other/way/cache third third/way third/way/secret work work/dir dev tmp way/n; do busybox stat -c '%n %a %u:%g' $p; done; busybox touch -d @5 way way/n other other/n third third/n work work/dir / || :`)
+	n := script(t, x, `umask; echo > /way/n; echo > /other/n; echo > /third/n; cd /; for p in way way/to way/to/temp other other/way other/way/cache third third/way third/way/secret w w/dir dev tmp way/n; do busybox stat -c '%n %a %u:%g' $p; done; busybox touch -d @5 way way/n other other/n third third/n w w/dir / || :`)
 	in := n.Inputs()[0]
 	n = graph.New(n.Op(), "exec", graph.New(graph.Configure{Workdir: &workdir}, "workdir", in))
 	var said, left []string

@@ -202,6 +202,8 @@ func (r *Run) End(ctx context.Context, state RunState, data json.RawMessage) err
 	if !ended {
 		err = r.s.Commit(ctx, Changes{Loose: true, Run: &RunChanges{Run: r, Ended: state, Data: data}})
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, f := range []*os.File{r.record, r.dir} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
