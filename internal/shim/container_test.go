@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,6 +72,7 @@ func (c *container) write(name, text string) {
 
 // enter makes this process, the first of its namespaces, the program in the root.
 func enter(root string) error {
+	goruntime.LockOSThread() // capabilities are each thread's own
 	for _, step := range []func() error{
 		func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") },
 		func() error { return unix.Mount("proc", filepath.Join(root, "proc"), "proc", 0, "") },
