@@ -1,8 +1,8 @@
 package buildkit
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"math"
 	"os"
 	"path"
@@ -141,7 +141,9 @@ func (in *inlining) content(ctx context.Context, f tree.File) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(r)
+	b := bytes.NewBuffer(make([]byte, 0, f.Size+bytes.MinRead))
+	_, err = b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // mode gives the mode of a file or a directory.

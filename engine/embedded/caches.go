@@ -363,6 +363,6 @@ func (e *Engine) here(ctx context.Context, t tree.Tree) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	missing, err := e.store.Missing(ctx, contents)
+	missing, err := e.lacking(ctx, contents)
 	return len(missing) == 0, err
 }

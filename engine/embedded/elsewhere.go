@@ -37,6 +37,9 @@ func (l local) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser,
 
 // Blob opens a blob of the store.
 func (l local) Blob(ctx context.Context, d digest.Digest) (io.ReaderAt, int64, error) {
+	if err := l.engine.arrived(ctx); err != nil {
+		return nil, 0, err
+	}
 	b, err := l.engine.store.OpenBlob(ctx, d)
 	if errors.Is(err, store.ErrMissing) {
 		return nil, 0, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
@@ -75,7 +78,7 @@ func (l local) KeepTar(ctx context.Context, r io.Reader) error {
 
 // Missing tells which contents the store does not have.
 func (l local) Missing(ctx context.Context, ds []digest.Digest) ([]digest.Digest, error) {
-	return l.engine.store.Missing(ctx, ds)
+	return l.engine.lacking(ctx, ds)
 }
 
 // recallKey is what the store has something by that a remote remembers of a tree.
@@ -556,6 +559,9 @@ func (e *Engine) remade(ctx context.Context, f runs.Found, st *runs.Step) (engin
 	r := &run{root: n, remaking: true, attempts: attempts, history: newHistory(), engine: e, events: newEvents(nil), onStop: func(func(error)) func() bool {
 		return func() bool { return true }
 	}}
+	if err := r.keepContents(ctx, n); err != nil {
+		return engine.Result{}, err
+	}
 	res, err := r.resolve(ctx, n)
 	if err == nil || st.State != runs.Failed && st.State != runs.Canceled {
 		return res, err

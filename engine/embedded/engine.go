@@ -9,6 +9,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,7 @@ type Engine struct {
 	origins origins // of images that are not here as a whole
 	made    made    // results, for caches
 
+	arrivals arrivals // contents that are not there yet
 	audience audience
 	where    engine.Remote // runs the processes; nil for this machine
 
@@ -189,6 +191,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	roots := e.roots
 	e.roots = nil
 	e.mu.Unlock()
+	e.arrivals.writing.Wait()
 	var err error
 	if roots != nil {
 		err = roots.Close()
@@ -211,6 +214,9 @@ func (e *Engine) Store() *store.Store { return e.store }
 
 // OpenContent opens the content of a file, verified.
 func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	if b, ok := e.arrivals.find(d); ok {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
 	b, err := e.store.OpenBlob(ctx, d)
 	if errors.Is(err, store.ErrMissing) && e.caches != nil {
 		if err = e.caches.body(ctx, d); err == nil {
@@ -294,6 +300,9 @@ func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
 
 // commit makes all of it durable, with names for it.
 func (s *saving) commit(ctx context.Context, ch store.Changes) error {
+	if err := s.engine.arrived(ctx); err != nil {
+		return err
+	}
 	if err := s.ingest.Commit(ctx, ch); err != nil {
 		return err
 	}
@@ -339,6 +348,9 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 
 // mount makes a tree the root of a process. All of it is brought first.
 func (e *Engine) mount(ctx context.Context, roots *checkout.Roots, t tree.Tree, near ...tree.Tree) (*checkout.Root, error) {
+	if err := e.arrived(ctx); err != nil {
+		return nil, err
+	}
 	if err := e.bring(ctx, t); err != nil {
 		return nil, err
 	}

@@ -11,52 +11,19 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
 	"github.com/inlaybuild/inlay/image"
-	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
 
 func (s *step) newFile(ctx context.Context, op graph.NewFile, in engine.Result) (engine.Result, error) {
 	f := tree.File{Attributes: tree.Attr{Mode: 0o644}, Size: int64(len(op.Content))}
 	if f.Size > 0 {
-		f.Content = digest.Of(op.Content)
+		var ok bool
+		if f.Content, ok = s.run.contentOf(s.node); !ok {
+			return engine.Result{}, errors.New("its content was not kept")
+		}
 		s.bring(f.Content)
 	}
 	return s.put(ctx, op.Path, f, op.Options, in)
-}
-
-// keepContents makes sure that the store has the contents of all new files, by
-// one commit.
-func (r *run) keepContents(ctx context.Context, n *graph.Node) error {
-	contents := map[digest.Digest][]byte{}
-	var all []digest.Digest
-	for m := range n.All() {
-		f, ok := m.Op().(graph.NewFile)
-		if !ok || len(f.Content) == 0 {
-			continue
-		}
-		d := digest.Of(f.Content)
-		if _, ok := contents[d]; !ok {
-			contents[d] = f.Content
-			all = append(all, d)
-		}
-	}
-	missing, err := r.engine.store.Missing(ctx, all)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	in, err := r.engine.store.NewIngest(ctx)
-	if err != nil {
-		return err
-	}
-	r.brought = map[digest.Digest]int64{}
-	for _, d := range missing {
-		_, size, err := in.PutBytes(ctx, contents[d])
-		if err != nil {
-			return errors.Join(err, in.Abort())
-		}
-		r.brought[d] = size
-	}
-	return in.Commit(ctx, store.Changes{})
 }
 
 // bring tells that the content of a new file came into the store for this step,

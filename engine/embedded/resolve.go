@@ -50,11 +50,15 @@ type history struct {
 	next    int
 	found   map[*graph.Node]*sharedCache  // whose results came from caches
 	left    map[*graph.Node]engine.Result // what failed steps left at a remote
-	brought map[digest.Digest]int64       // contents of new files that the store did not have, until a step takes them as its own
+
+	keeping  sync.Mutex                    // of contents
+	contents map[*graph.Node]digest.Digest // of new files, which are in the store or on their way there
+	brought  map[digest.Digest]int64       // those that the store did not have, until a step takes them as its own
 }
 
 func newHistory() *history {
-	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, found: map[*graph.Node]*sharedCache{}}
+	return &history{pending: map[*graph.Node]*pending{}, numbers: map[*graph.Node]int{}, found: map[*graph.Node]*sharedCache{},
+		contents: map[*graph.Node]digest.Digest{}, brought: map[digest.Digest]int64{}}
 }
 
 // pending is a node that somebody resolves, or that is resolved.

@@ -90,6 +90,9 @@ func (e *Engine) ExportCache(ctx context.Context, s engine.Sink) ([]engine.Cache
 }
 
 func (e *Engine) exportCache(ctx context.Context, p cachePlace, results map[digest.Digest]madeResult, ev *events) (_ engine.CacheExported, err error) {
+	if err := e.arrived(ctx); err != nil {
+		return engine.CacheExported{}, err
+	}
 	x := &cacheExport{engine: e, made: results}
 	dst, end, err := e.openCachePlace(p)
 	if err != nil {
