@@ -8,7 +8,8 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// NewFile puts a file with the given content into its input.
+// NewFile puts a file with the given content into its input. The bytes must not be
+// changed afterwards.
 type NewFile struct {
 	Path    string
 	Content []byte

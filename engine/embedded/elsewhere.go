@@ -37,9 +37,6 @@ func (l local) OpenContent(ctx context.Context, d digest.Digest) (io.ReadCloser,
 
 // Blob opens a blob of the store.
 func (l local) Blob(ctx context.Context, d digest.Digest) (io.ReaderAt, int64, error) {
-	if err := l.engine.arrived(ctx); err != nil {
-		return nil, 0, err
-	}
 	b, err := l.engine.store.OpenBlob(ctx, d)
 	if errors.Is(err, store.ErrMissing) {
 		return nil, 0, fmt.Errorf("%w: %w", fs.ErrNotExist, err)

@@ -191,7 +191,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	roots := e.roots
 	e.roots = nil
 	e.mu.Unlock()
-	e.arrivals.writing.Wait()
+	e.arrivals.close()
 	var err error
 	if roots != nil {
 		err = roots.Close()
@@ -230,6 +230,9 @@ func (e *Engine) OpenContent(ctx context.Context, d digest.Digest) (io.ReadClose
 		}
 	}
 	if err != nil {
+		if why := e.arrivals.failure(d); why != nil {
+			err = fmt.Errorf("the content could not be written: %w", why)
+		}
 		return nil, err
 	}
 	return verified{digest.Verify(b, d, b.Size()), b}, nil
@@ -300,10 +303,7 @@ func (s *saving) add(ctx context.Context, t tree.Tree) (digest.Digest, error) {
 
 // commit makes all of it durable, with names for it.
 func (s *saving) commit(ctx context.Context, ch store.Changes) error {
-	if err := s.engine.arrived(ctx); err != nil {
-		return err
-	}
-	if err := s.ingest.Commit(ctx, ch); err != nil {
+	if err := s.engine.commitArrived(ctx, s.ingest.Commit, ch); err != nil {
 		return err
 	}
 	for _, t := range s.saved {
@@ -348,7 +348,7 @@ func (e *Engine) mountable(ctx context.Context) (*checkout.Roots, error) {
 
 // mount makes a tree the root of a process. All of it is brought first.
 func (e *Engine) mount(ctx context.Context, roots *checkout.Roots, t tree.Tree, near ...tree.Tree) (*checkout.Root, error) {
-	if err := e.arrived(ctx); err != nil {
+	if err := e.arrivedOf(ctx, t); err != nil {
 		return nil, err
 	}
 	if err := e.bring(ctx, t); err != nil {

@@ -16,10 +16,7 @@ import (
 func (s *step) newFile(ctx context.Context, op graph.NewFile, in engine.Result) (engine.Result, error) {
 	f := tree.File{Attributes: tree.Attr{Mode: 0o644}, Size: int64(len(op.Content))}
 	if f.Size > 0 {
-		var ok bool
-		if f.Content, ok = s.run.contentOf(s.node); !ok { // the step is done once more, quietly
-			f.Content = digest.Of(op.Content)
-		}
+		f.Content = s.run.contentOf(s.node, op)
 		s.bring(f.Content)
 	}
 	return s.put(ctx, op.Path, f, op.Options, in)

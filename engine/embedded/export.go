@@ -262,7 +262,8 @@ func (e *Engine) newLayer(ctx context.Context, r engine.Result, c engine.Compres
 	w := &meteredWriter{io.MultiWriter(z, h), p.meter("layer", 0)}
 	written, err := layer.Write(ctx, w, changes, layer.WriteOptions{Open: e.OpenContent, Base: &r.Base.Tree})
 	if err != nil {
-		return madeLayer{}, errors.Join(err, z.Close())
+		_ = z.Close() // its error would be this one once more
+		return madeLayer{}, err
 	}
 	if err := z.Close(); err != nil {
 		return madeLayer{}, err

@@ -178,7 +178,7 @@ func (s *saving) bodies(ctx context.Context, ds []digest.Digest) error {
 	if rs == nil || len(ds) == 0 {
 		return nil
 	}
-	missing, err := s.engine.store.Missing(ctx, ds)
+	missing, err := s.engine.lacking(ctx, ds)
 	if err != nil {
 		return err
 	}

@@ -51,8 +51,7 @@ type history struct {
 	found   map[*graph.Node]*sharedCache  // whose results came from caches
 	left    map[*graph.Node]engine.Result // what failed steps left at a remote
 
-	keeping  sync.Mutex                    // of contents
-	contents map[*graph.Node]digest.Digest // of new files, which are in the store or on their way there
+	contents map[*graph.Node]digest.Digest // of new files
 	brought  map[digest.Digest]int64       // those that the store did not have, until a step takes them as its own
 }
 
