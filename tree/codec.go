@@ -247,16 +247,27 @@ func (d *decoder) xattrs() Xattrs {
 	return Xattrs{s}
 }
 
+// sourceOf gives where a node that this one names is.
+func (d *decoder) sourceOf(name digest.Digest) *Source {
+	if of, ok := d.source.(Divided); ok {
+		src := of.SourceOf(name)
+		return &src
+	}
+	return &d.source
+}
+
 func (d *decoder) listing(t *Tree) {
 	names := int64(d.uvarint(math.MaxInt64))
 	if names > 0 {
-		l := &list{source: d.source, names: names}
+		l := &list{names: names}
 		l.level = int(d.byte())
 		l.count = int64(d.uvarint(math.MaxInt64))
 		l.bytes = int64(d.uvarint(math.MaxInt64))
 		dig := d.digest()
+		src := d.sourceOf(dig)
+		l.source = *src
 		l.dig.Store(&dig)
-		l.home.Store(&d.source)
+		l.home.Store(src)
 		if l.level > maxLevel {
 			d.fail("a chunk of too high a level")
 		}
@@ -268,10 +279,11 @@ func (d *decoder) listing(t *Tree) {
 		if names == 0 {
 			d.fail("hardlinks without names")
 		}
-		l := &linkList{source: d.source}
 		dig := d.digest()
+		src := d.sourceOf(dig)
+		l := &linkList{source: *src}
 		l.dig.Store(&dig)
-		l.home.Store(&d.source)
+		l.home.Store(src)
 		t.links = l
 	default:
 		d.fail("neither with nor without hardlinks")
@@ -384,13 +396,15 @@ func (n *body) cutRight() bool {
 }
 
 func (d *decoder) chunk(level int) *list {
-	l := &list{level: level, source: d.source, first: d.name()}
+	l := &list{level: level, first: d.name()}
 	l.names = int64(d.uvarint(math.MaxInt64))
 	l.count = int64(d.uvarint(math.MaxInt64))
 	l.bytes = int64(d.uvarint(math.MaxInt64))
 	dig := d.digest()
+	src := d.sourceOf(dig)
+	l.source = *src
 	l.dig.Store(&dig)
-	l.home.Store(&d.source)
+	l.home.Store(src)
 	return l
 }
 

@@ -1,5 +1,17 @@
 package tree
 
+import "github.com/inlaybuild/inlay/digest"
+
+// Divided is a [Source] that has some nodes by itself, and others of another one. What
+// a tree that was loaded from it has of the other one is as if it had been loaded there:
+// [Save] with that as its home passes it by.
+type Divided interface {
+	Source
+	// SourceOf gives the Source of a node that one of its own names: itself, or the
+	// other one.
+	SourceOf(d digest.Digest) Source
+}
+
 // From tells whether a part of t was loaded from src, and has not been saved
 // elsewhere since. It looks at what was edited alone, and loads nothing.
 func From(t Tree, src Source) bool {
