@@ -118,12 +118,9 @@ func (in *Ingest) flush(blobs []digest.Digest) error {
 func (in *Ingest) complete(ctx context.Context, ch Changes) error {
 	var nodes, blobs []digest.Digest
 	for _, n := range in.nodes {
-		if got := digest.Of(n.Data); got != n.Digest {
-			return fmt.Errorf("node %s: %w: its bytes are %s", n.Digest, digest.ErrMismatch, got)
-		}
-		sub, bodies, err := in.s.opts.References(n.Data)
+		sub, bodies, err := checkNode(n, in.s.opts.References)
 		if err != nil {
-			return fmt.Errorf("node %s: %w", n.Digest, err)
+			return err
 		}
 		nodes, blobs = in.strange(nodes, sub, bodies, blobs)
 	}
@@ -134,7 +131,11 @@ func (in *Ingest) complete(ctx context.Context, ch Changes) error {
 		nodes, blobs = in.strange(nodes, r.Trees, r.Blobs, blobs)
 	}
 	if ch.Run != nil {
-		nodes, blobs = in.strange(nodes, ch.Run.trees(), nil, blobs)
+		sub, bodies, err := ch.Run.outside(in.s.opts.References)
+		if err != nil {
+			return err
+		}
+		nodes, blobs = in.strange(nodes, sub, bodies, blobs)
 	}
 	nodes, blobs = in.s.lease.unheld(asNode, nodes), in.s.lease.unheld(asBlob, blobs)
 	in.seen = in.seen || len(blobs) > 0

@@ -13,7 +13,7 @@ import (
 
 const (
 	formatName    = "format"
-	formatVersion = "inlay-store 2\n"
+	formatVersion = "inlay-store 3\n"
 	initLock      = ".init"
 )
 

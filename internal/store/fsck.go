@@ -227,7 +227,7 @@ func (s *Store) checkReferences(ctx context.Context, r *FsckReport) error {
 }
 
 func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
-	records, err := g.addNamed(c, r)
+	runs, err := g.addNamed(c, r)
 	if err != nil {
 		return err
 	}
@@ -261,13 +261,13 @@ func (s *Store) judge(c *conn, g *graph, r *FsckReport) error {
 	if err := judgeRefs(c, g, r); err != nil {
 		return err
 	}
-	judgeRuns(g, records, r)
+	judgeRuns(g, runs, r)
 	return nil
 }
 
 // addNamed adds what rows and records name, as what others have named since the graph was
-// made is not in it. It gives the steps of runs.
-func (g *graph) addNamed(c *conn, r *FsckReport) (map[string][]Step, error) {
+// made is not in it. It gives what runs have.
+func (g *graph) addNamed(c *conn, r *FsckReport) (map[string]namedByRun, error) {
 	add := func(trees, blobs []digest.Digest) {
 		for _, d := range trees {
 			g.node(d)
@@ -289,7 +289,7 @@ func (g *graph) addNamed(c *conn, r *FsckReport) (map[string][]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs := map[string][]Step{}
+	runs := map[string]namedByRun{}
 	for _, name := range names {
 		record, err := g.s.readRecord(name)
 		if err != nil {
@@ -298,12 +298,38 @@ func (g *graph) addNamed(c *conn, r *FsckReport) (map[string][]Step, error) {
 		if n := badLines(record); n > 0 {
 			r.found(Problem{Kind: KindRun, Name: name, Text: fmt.Sprintf("%d lines of its record are damaged: what they say is not known any more", n)})
 		}
-		runs[name] = stepsOf(record)
-		for _, step := range runs[name] {
-			add(step.trees(), nil)
+		own, err := g.s.checkOwn(name, record, r)
+		if err != nil {
+			return nil, err
 		}
+		runs[name] = namedByRun{stepsOf(record), own}
+		add(own.outside(treesOf(runs[name].steps)))
 	}
 	return runs, nil
+}
+
+// namedByRun is what a run names, and the nodes that it has by itself.
+type namedByRun struct {
+	steps []Step
+	own   ownNodes
+}
+
+// checkOwn verifies the nodes that a run has by itself.
+func (s *Store) checkOwn(run string, record []byte, r *FsckReport) (ownNodes, error) {
+	own, damaged, rest, err := s.readOwn(run)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range own {
+		r.Nodes.add(true, int64(len(n.data)))
+	}
+	for _, d := range damaged {
+		r.found(Problem{Kind: KindNode, Digest: d, Text: fmt.Sprintf("its bytes in run %s are damaged", run)})
+	}
+	if info, _ := infoOf(run, record); rest > 0 && !info.Ended.IsZero() { // it was not killed while it wrote them
+		r.found(Problem{Kind: KindRun, Name: run, Text: fmt.Sprintf("the last %d bytes of its nodes are damaged", rest)})
+	}
+	return own, nil
 }
 
 // lookAgain brings the graph up to date where something seemed to be missing.
@@ -432,12 +458,32 @@ func judgeRefs(c *conn, g *graph, r *FsckReport) error {
 	})
 }
 
-func judgeRuns(g *graph, runs map[string][]Step, r *FsckReport) {
+func judgeRuns(g *graph, runs map[string]namedByRun, r *FsckReport) {
 	for _, name := range slices.Sorted(maps.Keys(runs)) {
-		for _, step := range runs[name] {
-			if !g.whole(roots{trees: step.trees()}) {
+		lacks := runs[name].own.lacking(g)
+		for _, step := range runs[name].steps {
+			if slices.ContainsFunc(step.trees(), lacks) {
 				r.found(Problem{Kind: KindRun, Name: fmt.Sprintf("%s step %d", name, step.Index), Text: lacksSome})
 			}
 		}
 	}
+}
+
+// lacking gives what tells whether something of a tree is missing.
+func (own ownNodes) lacking(g *graph) func(tree digest.Digest) bool {
+	known := map[digest.Digest]bool{}
+	var lacks func(d digest.Digest) bool
+	lacks = func(d digest.Digest) bool {
+		n, ok := own[d]
+		if !ok {
+			return !g.whole(roots{trees: []digest.Digest{d}})
+		}
+		l, ok := known[d]
+		if !ok {
+			l = !g.whole(roots{blobs: n.blobs}) || slices.ContainsFunc(n.nodes, lacks)
+			known[d] = l
+		}
+		return l
+	}
+	return lacks
 }

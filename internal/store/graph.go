@@ -304,7 +304,8 @@ func (g *graph) readLeases(c *conn) error {
 // ended is the size of a record that says how its run ended: nothing follows.
 const ended = -1
 
-// readRuns marks what the steps of runs name, of those whose record has grown.
+// readRuns marks what the steps of runs name, and what the nodes that runs have by
+// themselves refer to, of those whose record has grown.
 func (g *graph) readRuns(c *conn) error {
 	names, err := g.s.runNames()
 	if err != nil {
@@ -325,10 +326,13 @@ func (g *graph) readRuns(c *conn) error {
 		if err != nil {
 			return err
 		}
-		for _, step := range stepsOf(record) {
-			if err := g.mark(c, step.trees(), nil); err != nil {
-				return err
-			}
+		own, _, _, err := g.s.readOwn(name)
+		if err != nil {
+			return err
+		}
+		nodes, blobs := own.outside(treesOf(stepsOf(record)))
+		if err := g.mark(c, nodes, blobs); err != nil {
+			return err
 		}
 		g.runs[name] = int64(len(record))
 		if info, _ := infoOf(name, record); !info.Ended.IsZero() {

@@ -90,6 +90,18 @@ func session(ctx context.Context, s *store.Store, until time.Time) error {
 		if err := run.PutStep(ctx, store.Step{Index: i, Name: "x", State: "done", After: tree}); err != nil {
 			return fmt.Errorf("put step: %w", err)
 		}
+		if rand.IntN(3) == 0 { // and one over it that is the run's own
+			top := makeNode(fmt.Sprint("own", rand.IntN(100)), []digest.Digest{tree}, nil)
+			step := store.Step{Index: 20 + i, Name: "x", State: "done", After: top.Digest}
+			if err := s.Commit(ctx, store.Changes{Loose: true, Run: &store.RunChanges{Run: run, Nodes: []store.Node{top}, Steps: []store.Step{step}}}); err != nil {
+				return fmt.Errorf("put a step with a node: %w", err)
+			}
+		}
+		if rand.IntN(8) == 0 {
+			if err := lookAtRun(ctx, s); err != nil {
+				return fmt.Errorf("a run: %w", err)
+			}
+		}
 		name := fmt.Sprint("ref", rand.IntN(5))
 		if rand.IntN(3) == 0 {
 			// A new tree over one that was shown long ago.
@@ -183,8 +195,29 @@ func resolve(ctx context.Context, s *store.Store, n int) (digest.Digest, error) 
 	return root.Digest, walk(ctx, s, root.Digest)
 }
 
+// lookAtRun reads all trees of a run, of which others may remove all.
+func lookAtRun(ctx context.Context, s *store.Store) error {
+	runs, err := s.Runs(ctx)
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	steps, err := s.Steps(ctx, runs[rand.IntN(len(runs))].Name)
+	if errors.Is(err, store.ErrMissing) {
+		return nil
+	}
+	for _, step := range steps {
+		if err == nil {
+			err = walk(ctx, s, step.After)
+		}
+	}
+	return err
+}
+
 func walk(ctx context.Context, s *store.Store, tree digest.Digest) error {
 	data, err := s.Node(ctx, tree)
+	if errors.Is(err, store.ErrMissing) {
+		data, err = s.RunNode(ctx, tree)
+	}
 	if err != nil {
 		return err
 	}

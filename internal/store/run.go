@@ -52,19 +52,23 @@ type Run struct {
 	started time.Time
 	data    json.RawMessage
 
-	mu     sync.Mutex
-	dir    *os.File // its lock says that the run goes on; nil until it has begun
-	record *os.File
-	size   int64 // of what counts of the record
-	ended  bool  // it says how the run ended
-	over   bool  // End was called
+	mu        sync.Mutex
+	dir       *os.File // its lock says that the run goes on; nil until it has begun
+	record    *os.File
+	size      int64    // of what counts of the record
+	nodes     *os.File // nil until the run has some by itself
+	nodesSize int64
+	own       map[digest.Digest]struct{} // what is there
+	ended     bool                       // it says how the run ended
+	over      bool                       // End was called
 }
 
 // RunChanges are what a commit writes of a run. It costs about 0.05 milliseconds
 // beside the commit.
 type RunChanges struct {
 	Run   *Run
-	Steps []Step          // their trees are in the commit or in the store, and kept as long as the run
+	Nodes []Node          // of trees of steps, that the run is to have by itself; see [Run.Takes]
+	Steps []Step          // their trees are in the commit, in the store or the run's own, and kept as long as it
 	Ended RunState        // how the run ended; "" while it goes on
 	Data  json.RawMessage // with Ended, another body of the run; nil leaves the one that it has
 }
@@ -154,6 +158,9 @@ func (ch *RunChanges) put(now time.Time) error {
 	if ch.Ended != "" {
 		lines = append(lines, runEntry{End: &runEnded{State: ch.Ended, Ended: now, Data: ch.Data}})
 	}
+	if err := r.putOwn(ch.Nodes); err != nil { // before what names them
+		return err
+	}
 	if err := r.append(lines...); err != nil {
 		return err
 	}
@@ -161,10 +168,10 @@ func (ch *RunChanges) put(now time.Time) error {
 	return nil
 }
 
-// trees gives the trees that the changes name.
-func (ch *RunChanges) trees() []digest.Digest {
+// treesOf gives the trees that steps name.
+func treesOf(steps []Step) []digest.Digest {
 	var out []digest.Digest
-	for _, step := range ch.Steps {
+	for _, step := range steps {
 		out = append(out, step.trees()...)
 	}
 	return out
@@ -204,7 +211,7 @@ func (r *Run) End(ctx context.Context, state RunState, data json.RawMessage) err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range []*os.File{r.record, r.dir} {
+	for _, f := range []*os.File{r.record, r.nodes, r.dir} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
 		}
@@ -232,7 +239,8 @@ func (s *Store) Runs(context.Context) ([]RunInfo, error) {
 	return out, nil
 }
 
-// Steps gives the steps of a run by index, and claims their trees. An unknown
+// Steps gives the steps of a run by index, and claims their trees: those in the store,
+// and those that [Store.RunNode] has. An unknown
 // run is a [MissingError].
 func (s *Store) Steps(ctx context.Context, run string) ([]Step, error) {
 	if err := s.gate.enter(ctx); err != nil {
@@ -247,9 +255,13 @@ func (s *Store) Steps(ctx context.Context, run string) ([]Step, error) {
 		return nil, &MissingError{Kind: KindRun, Name: run}
 	}
 	steps := stepsOf(record)
-	for i := range steps {
-		s.claim(asAny, steps[i].trees()...)
+	switch there, err := s.learn(run); {
+	case err != nil:
+		return nil, fmt.Errorf("read nodes of run %s: %w", run, err)
+	case !there: // it has been removed meanwhile
+		return nil, &MissingError{Kind: KindRun, Name: run}
 	}
+	s.claim(asAny, slices.DeleteFunc(treesOf(steps), s.KnowsRunNode)...)
 	return steps, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -126,8 +125,11 @@ func (s *Store) runNames() ([]string, error) {
 }
 
 // recordSize gives the size of a run's record; 0 if there is none.
-func (s *Store) recordSize(run string) (int64, error) {
-	info, err := os.Lstat(s.recordPath(run))
+func (s *Store) recordSize(run string) (int64, error) { return s.runFileSize(run, recordName) }
+
+// runFileSize gives the size of a file of a run; 0 if there is none.
+func (s *Store) runFileSize(run, name string) (int64, error) {
+	info, err := os.Lstat(s.path("logs", run, name))
 	for _, none := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP} { // no directory of this name
 		if errors.Is(err, none) {
 			return 0, nil
@@ -140,16 +142,7 @@ func (s *Store) recordSize(run string) (int64, error) {
 }
 
 // readRecord gives the record of a run; nil if there is none.
-func (s *Store) readRecord(run string) ([]byte, error) {
-	if size, err := s.recordSize(run); size == 0 || err != nil {
-		return nil, err
-	}
-	b, err := os.ReadFile(s.recordPath(run))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
-}
+func (s *Store) readRecord(run string) ([]byte, error) { return s.readRunFile(run, recordName) }
 
 func (s *Store) recordPath(run string) string { return s.path("logs", run, recordName) }
 

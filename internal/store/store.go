@@ -41,6 +41,7 @@ type Store struct {
 	db       *database
 	lease    *lease
 	gate     *gate
+	known    knownNodes
 
 	mu   sync.Mutex
 	used map[digest.Digest]time.Time // results read, whose time is not written yet

@@ -77,6 +77,13 @@ func TestSweepKeepsWhatIsUsedAfterTheSurvey(t *testing.T) {
 			must(in.Commit(ctx, Changes{Results: map[digest.Digest]Record{tree: {Trees: []digest.Digest{digest.Of(above)}}}}))
 			must(s.Close(ctx))
 		}, true, true},
+		"step with a node of its own above, then end": {func(s *Store) {
+			run, err := s.NewRun(nil)
+			must(err)
+			must(s.Commit(ctx, Changes{Loose: true, Run: &RunChanges{Run: run, Nodes: []Node{{digest.Of(above), above}}, Steps: []Step{{After: digest.Of(above)}}}}))
+			must(run.End(ctx, "done", nil))
+			must(s.Close(ctx))
+		}, true, true},
 		"body written again, not committed": {func(s *Store) {
 			in, err := s.NewIngest(ctx)
 			must(err)
