@@ -96,14 +96,15 @@ type Limits struct {
 
 // Engine is the engine of this machine.
 type Engine struct {
-	options Options
-	store   *store.Store
-	source  *nodes
-	remote  *registry.Client
-	lazy    *lazy   // the store, and the caches
-	caches  *caches // nil without any
-	origins origins // of images that are not here as a whole
-	made    made    // results, for caches
+	options  Options
+	store    *store.Store
+	source   *nodes
+	remote   *registry.Client
+	lazy     *lazy     // the store, and the caches
+	withRuns *withRuns // the store, and the nodes of runs
+	caches   *caches   // nil without any
+	origins  origins   // of images that are not here as a whole
+	made     made      // results, for caches
 
 	arrivals arrivals // contents that are not there yet
 	audience audience
@@ -173,7 +174,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		running:  map[digest.Digest]chan struct{}{},
 		terminal: newTerminals(),
 	}
-	e.lazy = &lazy{e}
+	e.lazy, e.withRuns = &lazy{e}, &withRuns{e.source}
 	if e.caches, err = newCaches(e, o.CacheFrom); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
@@ -206,7 +207,7 @@ func (e *Engine) Close(ctx context.Context) error {
 // things landed, what came, what went. An unknown one is an fs.ErrNotExist that
 // says what there is.
 func (e *Engine) Explain(ctx context.Context, n runs.Name) (runs.Explanation, error) {
-	return runs.Explain(ctx, e.store, e.source, n)
+	return runs.Explain(ctx, e.store, e.withRuns, n)
 }
 
 // Store gives the engine's store.

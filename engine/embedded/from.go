@@ -32,7 +32,7 @@ func (s *step) from(ctx context.Context, op graph.From) (engine.Result, error) {
 		if err != nil {
 			return engine.Result{}, err
 		}
-		t, err := tree.Load(ctx, e.source, d)
+		t, err := tree.Load(ctx, e.withRuns, d)
 		if errors.Is(err, store.ErrMissing) {
 			if t, ok, err := s.cachedTree(ctx, d); ok || err != nil {
 				return treeResult(t), err

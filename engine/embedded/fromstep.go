@@ -68,7 +68,7 @@ func (e *Engine) resultOf(ctx context.Context, f runs.Found, st *runs.Step) (eng
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("run %s: %w", f.Run.Name, err)
 	}
-	t, err := tree.Load(ctx, e.source, d)
+	t, err := tree.Load(ctx, e.withRuns, d)
 	if err != nil {
 		return engine.Result{}, fmt.Errorf("step %d of run %s: %w", st.Number(), f.Run.Name, err)
 	}
@@ -86,7 +86,7 @@ func (e *Engine) resultOf(ctx context.Context, f runs.Found, st *runs.Step) (eng
 		}
 	}
 	if !first.After.IsZero() {
-		if out.Origin, err = tree.Load(ctx, e.source, first.After); err != nil {
+		if out.Origin, err = tree.Load(ctx, e.withRuns, first.After); err != nil {
 			return engine.Result{}, err
 		}
 	}
@@ -142,7 +142,7 @@ func (e *Engine) imageOf(ctx context.Context, f runs.Found, st *runs.Step, out *
 		return err
 	}
 	if len(missing) == 0 {
-		base.Tree, err = tree.Load(ctx, e.source, b.Tree)
+		base.Tree, err = tree.Load(ctx, e.withRuns, b.Tree)
 		if err == nil {
 			out.Config, out.Base = c, base
 			return nil

@@ -141,7 +141,7 @@ func (e *Engine) importTree(ctx context.Context, from engine.Place, o ImportOpti
 		if err != nil {
 			return named{}, err
 		}
-		if t, err = tree.Load(ctx, e.source, d); err != nil {
+		if t, err = tree.Load(ctx, e.withRuns, d); err != nil {
 			return named{}, err
 		}
 	case engine.SchemeDir, engine.SchemeTar:

@@ -8,20 +8,31 @@ import (
 	"github.com/inlaybuild/inlay/tree"
 )
 
-// keepTrees makes sure that the store has trees, by one loose commit with other
-// changes. A tree that is there costs a look for its root. Before it commits it
-// tells changes how many bytes of nodes each tree brings that neither the store nor
-// a tree before it has; -1 for one that is not kept, because parts of it are in a
-// cache of others, and nobody looked at them.
-func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree, changes func(brings []int64) (store.Changes, error)) error {
+// keepTrees makes sure that a run has trees, by one loose commit of changes of the run:
+// what the store does not have of them becomes the run's own, if that is little, and
+// otherwise the store's. A tree that is there costs a look for its root. Before it
+// commits it tells changes how many bytes of nodes each tree brings, that a tree before it
+// does not; -1 for one that is not kept, because parts of it are in a cache of others, and
+// nobody looked at them.
+func (e *Engine) keepTrees(ctx context.Context, run *store.Run, trees []tree.Tree, changes func(brings []int64) (store.RunChanges, error)) error {
 	brings := make([]int64, len(trees))
+	commit := func(to func(context.Context, store.Changes) error, own []store.Node) error {
+		ch, err := changes(brings)
+		if err != nil {
+			return err
+		}
+		ch.Run, ch.Nodes = run, own
+		return to(ctx, store.Changes{Loose: true, Run: &ch})
+	}
 	first := map[digest.Digest]int{}
 	var ds []digest.Digest
 	for i, t := range trees {
 		d := t.Digest()
 		if _, ok := first[d]; !ok {
 			first[d] = i
-			ds = append(ds, d)
+			if !run.HasNode(d) {
+				ds = append(ds, d)
+			}
 		}
 	}
 	missing, err := e.store.MissingNodes(ctx, e.store.Unheld(ds))
@@ -29,18 +40,9 @@ func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree, changes func(
 		return err
 	}
 	if len(missing) == 0 {
-		ch, err := changes(brings)
-		if err != nil {
-			return err
-		}
-		ch.Loose = true
-		return e.store.Commit(ctx, ch)
+		return commit(e.store.Commit, nil)
 	}
-	sv, err := e.save(ctx)
-	if err != nil {
-		return err
-	}
-	defer sv.ingest.Abort()
+	var saved []*tree.Saved
 	of := map[digest.Digest]int{}
 	var nodes []store.Node
 	for _, d := range missing {
@@ -54,7 +56,7 @@ func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree, changes func(
 			}
 			continue
 		}
-		saved, err := tree.Save(ctx, trees[first[d]], e.source, func(node digest.Digest, data []byte) error {
+		one, err := tree.Save(ctx, trees[first[d]], e.source, func(node digest.Digest, data []byte) error {
 			if _, ok := of[node]; !ok {
 				of[node] = first[d]
 				nodes = append(nodes, store.Node{Digest: node, Data: data})
@@ -64,39 +66,53 @@ func (e *Engine) keepTrees(ctx context.Context, trees []tree.Tree, changes func(
 		if err != nil {
 			return err
 		}
-		sv.saved = append(sv.saved, saved)
+		saved = append(saved, one)
 	}
-	if err := sv.addMissing(ctx, nodes, func(n store.Node) { brings[of[n.Digest]] += int64(len(n.Data)) }); err != nil {
-		return err
-	}
-	ch, err := changes(brings)
+	fresh, err := e.lacking(ctx, nodes, run.HasNode)
 	if err != nil {
 		return err
 	}
-	ch.Loose = true
-	return sv.commit(ctx, ch)
-}
-
-// addMissing queues those of some nodes that the store does not have, and tells of
-// each.
-func (s *saving) addMissing(ctx context.Context, nodes []store.Node, queued func(store.Node)) error {
-	ds := make([]digest.Digest, len(nodes))
-	for i, n := range nodes {
-		ds[i] = n.Digest
-	}
-	missing, err := s.engine.store.MissingNodes(ctx, ds)
-	if err != nil {
-		return err
-	}
-	for _, n := range nodes {
-		if len(missing) == 0 || missing[0] != n.Digest { // they are in the order of ds
-			continue
-		}
-		missing = missing[1:]
-		queued(n)
-		if err := s.ingest.Nodes(n); err != nil {
+	own := run.Takes(fresh)
+	if !own { // the store has whole trees, and none of the run's own nodes
+		if fresh, err = e.lacking(ctx, nodes, func(digest.Digest) bool { return false }); err != nil {
 			return err
 		}
 	}
-	return nil
+	for _, n := range fresh {
+		brings[of[n.Digest]] += int64(len(n.Data))
+	}
+	if own {
+		return commit(e.store.Commit, fresh)
+	}
+	sv, err := e.save(ctx)
+	if err != nil {
+		return err
+	}
+	defer sv.ingest.Abort()
+	sv.saved = saved
+	if err := sv.ingest.Nodes(fresh...); err != nil {
+		return err
+	}
+	return commit(sv.commit, nil)
+}
+
+// lacking gives those of some nodes that neither the store nor somebody else has.
+func (e *Engine) lacking(ctx context.Context, nodes []store.Node, has func(digest.Digest) bool) ([]store.Node, error) {
+	var ds []digest.Digest
+	for _, n := range nodes {
+		if !has(n.Digest) {
+			ds = append(ds, n.Digest)
+		}
+	}
+	missing, err := e.store.MissingNodes(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.Node, 0, len(missing))
+	for _, n := range nodes {
+		if len(missing) > 0 && missing[0] == n.Digest { // they are in the order of ds
+			out, missing = append(out, n), missing[1:]
+		}
+	}
+	return out, nil
 }

@@ -310,8 +310,8 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.R
 		}
 	}
 	var wrote []int64
-	ch.Run, ch.Steps = ns.run, make([]store.Step, len(batch))
-	err := ns.engine.keepTrees(ctx, trees, func(brings []int64) (store.Changes, error) {
+	ch.Steps = make([]store.Step, len(batch))
+	err := ns.engine.keepTrees(ctx, ns.run, trees, func(brings []int64) (store.RunChanges, error) {
 		wrote = brings
 		for i, bytes := range brings {
 			if bytes < 0 {
@@ -326,10 +326,10 @@ func (ns *notes) put(ctx context.Context, list []*note, batch []note, ch store.R
 		var err error
 		for i := range batch {
 			if ch.Steps[i], err = batch[i].encoded(); err != nil {
-				return store.Changes{}, err
+				return store.RunChanges{}, err
 			}
 		}
-		return store.Changes{Run: &ch}, nil
+		return ch, nil
 	})
 	if err != nil {
 		return err

@@ -2,10 +2,12 @@ package embedded_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +38,26 @@ func found(t testing.TB, e *embedded.Engine, name string) (runs.Found, runs.Step
 		return f, runs.Step{}
 	}
 	return f, *f.Step
+}
+
+// ownNodes gives the nodes that runs of a name have by themselves.
+func ownNodes(t testing.TB, e *embedded.Engine, run string) (nodes [][]byte) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(e.Store().Dir(), "logs", run, "nodes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(b) > 0 {
+			n := 36 + binary.BigEndian.Uint32(b)
+			nodes, b = append(nodes, b[36:n]), b[n:]
+		}
+	}
+	return nodes
 }
 
 // logOf reads the log of a step as it is now.

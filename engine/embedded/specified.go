@@ -74,6 +74,6 @@ func (e *Engine) treeAt(ctx context.Context, m runs.Mount) (engine.Result, error
 		r, _, err := e.stepResult(ctx, m.Step)
 		return r, err
 	}
-	t, err := tree.Load(ctx, e.source, m.Tree)
+	t, err := tree.Load(ctx, e.withRuns, m.Tree)
 	return treeResult(t), err
 }

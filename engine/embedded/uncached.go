@@ -222,7 +222,7 @@ func few(names []string) string {
 // is still there: ": /etc/passwd, /usr/bin/tool and others". It costs a look at
 // the directories on the way there.
 func (x *exec) changedPaths(ctx context.Context, was digest.Digest, now tree.Tree) string {
-	old, err := tree.Load(ctx, x.engine().source, was)
+	old, err := tree.Load(ctx, x.engine().withRuns, was)
 	if err != nil {
 		return ""
 	}

@@ -119,5 +119,5 @@ type Base struct {
 // in bytes.
 type Written struct {
 	Blobs int64 `json:",omitempty"` // contents of files, and blobs of images
-	Nodes int64 `json:",omitempty"` // directories, encoded; also those written so that the step's tree can be looked into
+	Nodes int64 `json:",omitempty"` // directories, encoded; also those written, with the run, so that the step's tree can be looked into
 }
