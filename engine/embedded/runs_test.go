@@ -1,8 +1,9 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -43,18 +44,23 @@ func found(t testing.TB, e *embedded.Engine, name string) (runs.Found, runs.Step
 // ownNodes gives the nodes that runs of a name have by themselves.
 func ownNodes(t testing.TB, e *embedded.Engine, run string) (nodes [][]byte) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(e.Store().Dir(), "logs", run, "nodes"))
+	files, err := filepath.Glob(filepath.Join(e.Store().Dir(), "logs", run, "record"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		b, err := os.ReadFile(f)
+		record, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for len(b) > 0 {
-			n := 36 + binary.BigEndian.Uint32(b)
-			nodes, b = append(nodes, b[36:n]), b[n:]
+		for line := range bytes.Lines(record) {
+			var l struct{ Node struct{ Data []byte } }
+			if err := json.Unmarshal(line, &l); err != nil {
+				t.Fatal(err)
+			}
+			if l.Node.Data != nil {
+				nodes = append(nodes, l.Node.Data)
+			}
 		}
 	}
 	return nodes

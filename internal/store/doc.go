@@ -13,8 +13,8 @@
 //	format          version; written last, so a store that has it is whole
 //	blobs/ab/cdef…  bytes of blobs: regular files, mode 0444, no xattrs
 //	records.db      SQLite in WAL mode: nodes, results, refs
-//	logs/<run>/     a run: its record, nodes of its own, and the output of steps; locked
-//	                while it goes on
+//	logs/<run>/     a run: its record, with nodes of its own, and the output of steps;
+//	                locked while it goes on
 //	ingest/<owner>/ being written; locked by its owner
 //	leases/<owner>  digests that an open store was shown; locked by its owner
 //	leases/.turn .sweep .gc   locks
@@ -58,9 +58,9 @@
 // below a root runs Fsck, or forgets the result by DeleteResults and makes it
 // again.
 //
-// Nodes that a run has by itself, in a file of its directory, are not in the store in
-// this sense: what they refer to was there when they were written, and stays as long as
-// the run does, but they go with it. So they count as missing wherever something else is
+// Nodes that a run has by itself, in its record, are not in the store in this sense: what
+// they refer to was there when they were written, and stays as long as the run does, but
+// they go with it. So they count as missing wherever something else is
 // to name them, and are written again then. [Store.RunNode] reads them.
 //
 // # Leases
@@ -77,16 +77,15 @@
 //     object is gone.
 //  2. If P ended before the collector read the leases, everything P committed is
 //     in rows and records that the collector reads after them. What it did not
-//     commit is garbage. A run's own nodes are read after its record, and were written
-//     before what names them there.
+//     commit is garbage. The own nodes of a run are in its record before what names
+//     them.
 //  3. What P commits is listed before it appears, and so is what it refers to:
 //     so the collector needs to know nothing of nodes that are not in the
 //     database yet.
 //  4. The collector keeps all that can be reached from what is listed or named, or
 //     from the own nodes of runs. By the rule of whole nodes that is there.
-//  5. A run is removed without asking for leases: who reads its own nodes lists what
-//     they refer to, looks afterwards whether the run is still there, and has them in
-//     memory from then on.
+//  5. A run is removed without asking for leases: who reads its own nodes has them in
+//     memory from then on, and lists what they refer to.
 //
 // Where a lease cannot be written, as on a full disk, P stays inside the gate
 // instead until it is closed. The locks of the kernel are not fair; the file .turn

@@ -298,9 +298,12 @@ func (g *graph) addNamed(c *conn, r *FsckReport) (map[string]namedByRun, error) 
 		if n := badLines(record); n > 0 {
 			r.found(Problem{Kind: KindRun, Name: name, Text: fmt.Sprintf("%d lines of its record are damaged: what they say is not known any more", n)})
 		}
-		own, err := g.s.checkOwn(name, record, r)
-		if err != nil {
-			return nil, err
+		own, damaged := ownOf(record, g.s.opts.References)
+		for _, d := range damaged {
+			r.found(Problem{Kind: KindNode, Digest: d, Text: fmt.Sprintf("its bytes in run %s are damaged", name)})
+		}
+		for _, n := range own {
+			r.Nodes.add(true, int64(len(n.data)))
 		}
 		runs[name] = namedByRun{stepsOf(record), own}
 		add(own.outside(treesOf(runs[name].steps)))
@@ -312,24 +315,6 @@ func (g *graph) addNamed(c *conn, r *FsckReport) (map[string]namedByRun, error) 
 type namedByRun struct {
 	steps []Step
 	own   ownNodes
-}
-
-// checkOwn verifies the nodes that a run has by itself.
-func (s *Store) checkOwn(run string, record []byte, r *FsckReport) (ownNodes, error) {
-	own, damaged, rest, err := s.readOwn(run)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range own {
-		r.Nodes.add(true, int64(len(n.data)))
-	}
-	for _, d := range damaged {
-		r.found(Problem{Kind: KindNode, Digest: d, Text: fmt.Sprintf("its bytes in run %s are damaged", run)})
-	}
-	if info, _ := infoOf(run, record); rest > 0 && !info.Ended.IsZero() { // it was not killed while it wrote them
-		r.found(Problem{Kind: KindRun, Name: run, Text: fmt.Sprintf("the last %d bytes of its nodes are damaged", rest)})
-	}
-	return own, nil
 }
 
 // lookAgain brings the graph up to date where something seemed to be missing.

@@ -326,10 +326,7 @@ func (g *graph) readRuns(c *conn) error {
 		if err != nil {
 			return err
 		}
-		own, _, _, err := g.s.readOwn(name)
-		if err != nil {
-			return err
-		}
+		own, _ := ownOf(record, g.s.opts.References)
 		nodes, blobs := own.outside(treesOf(stepsOf(record)))
 		if err := g.mark(c, nodes, blobs); err != nil {
 			return err

@@ -52,15 +52,14 @@ type Run struct {
 	started time.Time
 	data    json.RawMessage
 
-	mu        sync.Mutex
-	dir       *os.File // its lock says that the run goes on; nil until it has begun
-	record    *os.File
-	size      int64    // of what counts of the record
-	nodes     *os.File // nil until the run has some by itself
-	nodesSize int64
-	own       map[digest.Digest]struct{} // what is there
-	ended     bool                       // it says how the run ended
-	over      bool                       // End was called
+	mu      sync.Mutex
+	dir     *os.File // its lock says that the run goes on; nil until it has begun
+	record  *os.File
+	size    int64                      // of what counts of the record
+	own     map[digest.Digest]struct{} // nodes that are in it
+	ownSize int                        // of these
+	ended   bool                       // it says how the run ended
+	over    bool                       // End was called
 }
 
 // RunChanges are what a commit writes of a run. It costs about 0.05 milliseconds
@@ -151,19 +150,24 @@ func (ch *RunChanges) put(now time.Time) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	lines := make([]runEntry, 0, len(ch.Steps)+1)
+	nodes, err := r.fresh(ch.Nodes)
+	if err != nil {
+		return err
+	}
+	lines := make([]runEntry, 0, len(nodes)+len(ch.Steps)+1)
+	for _, n := range nodes { // before what names them
+		lines = append(lines, runEntry{Node: (*runNode)(&n)})
+	}
 	for _, step := range ch.Steps {
 		lines = append(lines, runEntry{Step: &step})
 	}
 	if ch.Ended != "" {
 		lines = append(lines, runEntry{End: &runEnded{State: ch.Ended, Ended: now, Data: ch.Data}})
 	}
-	if err := r.putOwn(ch.Nodes); err != nil { // before what names them
-		return err
-	}
 	if err := r.append(lines...); err != nil {
 		return err
 	}
+	r.has(nodes)
 	r.ended = ch.Ended != ""
 	return nil
 }
@@ -211,7 +215,7 @@ func (r *Run) End(ctx context.Context, state RunState, data json.RawMessage) err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range []*os.File{r.record, r.nodes, r.dir} {
+	for _, f := range []*os.File{r.record, r.dir} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
 		}
@@ -255,12 +259,7 @@ func (s *Store) Steps(ctx context.Context, run string) ([]Step, error) {
 		return nil, &MissingError{Kind: KindRun, Name: run}
 	}
 	steps := stepsOf(record)
-	switch there, err := s.learn(run); {
-	case err != nil:
-		return nil, fmt.Errorf("read nodes of run %s: %w", run, err)
-	case !there: // it has been removed meanwhile
-		return nil, &MissingError{Kind: KindRun, Name: run}
-	}
+	s.learn(run, record)
 	s.claim(asAny, slices.DeleteFunc(treesOf(steps), s.KnowsRunNode)...)
 	return steps, nil
 }

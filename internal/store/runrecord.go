@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -13,7 +14,8 @@ import (
 
 // recordName is the file of a run, beside its logs, that has all but those: lines of
 // JSON, each a runEntry, written as the run goes on. The first is what was asked, the
-// last how it ended; between them a later line of a step replaces an earlier one. What is
+// last how it ended; between them a later line of a step replaces an earlier one, and nodes
+// of trees come before the steps that name these. What is
 // no such line, or not all of one, counts for nothing: its writer died, or there was a
 // power cut.
 const recordName = "record"
@@ -21,6 +23,7 @@ const recordName = "record"
 // runEntry is a line of a record. One of its fields is set.
 type runEntry struct {
 	Run  *runBegun `json:"run,omitempty"`
+	Node *runNode  `json:"node,omitempty"`
 	Step *Step     `json:"step,omitempty"`
 	End  *runEnded `json:"end,omitempty"`
 }
@@ -125,11 +128,8 @@ func (s *Store) runNames() ([]string, error) {
 }
 
 // recordSize gives the size of a run's record; 0 if there is none.
-func (s *Store) recordSize(run string) (int64, error) { return s.runFileSize(run, recordName) }
-
-// runFileSize gives the size of a file of a run; 0 if there is none.
-func (s *Store) runFileSize(run, name string) (int64, error) {
-	info, err := os.Lstat(s.path("logs", run, name))
+func (s *Store) recordSize(run string) (int64, error) {
+	info, err := os.Lstat(s.recordPath(run))
 	for _, none := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP} { // no directory of this name
 		if errors.Is(err, none) {
 			return 0, nil
@@ -142,7 +142,16 @@ func (s *Store) runFileSize(run, name string) (int64, error) {
 }
 
 // readRecord gives the record of a run; nil if there is none.
-func (s *Store) readRecord(run string) ([]byte, error) { return s.readRunFile(run, recordName) }
+func (s *Store) readRecord(run string) ([]byte, error) {
+	if size, err := s.recordSize(run); size == 0 || err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(s.recordPath(run))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
 
 func (s *Store) recordPath(run string) string { return s.path("logs", run, recordName) }
 

@@ -13,7 +13,11 @@ import (
 	"github.com/inlaybuild/inlay/digest"
 )
 
-// aRecord is the record of a run with two steps, of which the first was written twice.
+// anyNode takes anything for a node that refers to nothing.
+func anyNode([]byte) (nodes, blobs []digest.Digest, err error) { return nil, nil, nil }
+
+// aRecord is the record of a run with two steps, of which the first was written twice, and
+// a node.
 func aRecord(t testing.TB) (record []byte, ends []int) {
 	t.Helper()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
@@ -21,6 +25,7 @@ func aRecord(t testing.TB) (record []byte, ends []int) {
 		{Run: &runBegun{Started: at, Data: json.RawMessage(`{"Asked":"all"}`)}},
 		{Step: &Step{Index: 0, Name: "from", State: Running, Started: at}},
 		{Step: &Step{Index: 1, Name: "exec", State: "waiting"}},
+		{Node: &runNode{digest.Of([]byte("tree")), []byte("tree")}},
 		{Step: &Step{Index: 0, Name: "from", State: "done", After: digest.Of([]byte("tree")), Started: at, Ended: at.Add(1), Data: json.RawMessage(`{}`)}},
 		{End: &runEnded{State: "failed", Ended: at.Add(2), Data: json.RawMessage(`{"Error":"x"}`)}},
 	} {
@@ -44,6 +49,10 @@ func TestARecordThatIsCutOffSaysWhatItSaidBefore(t *testing.T) {
 		}
 		info, begun := infoOf("r", record[:n])
 		want, wantBegun := infoOf("r", record[:last])
+		own, damaged := ownOf(record[:n], anyNode)
+		if len(damaged) > 0 || len(own) != min(1, last/ends[3]) {
+			t.Fatalf("cut off at %d: %d nodes, damaged are %v", n, len(own), damaged)
+		}
 		if begun != wantBegun || !reflect.DeepEqual(info, want) || !reflect.DeepEqual(stepsOf(record[:n]), stepsOf(record[:last])) {
 			t.Fatalf("cut off at %d: %+v %v, want %+v %v", n, info, begun, want, wantBegun)
 		}
@@ -72,14 +81,30 @@ func TestWhatIsNoLineOfARecordHidesNoneThatIs(t *testing.T) {
 	}
 }
 
+// What the store writes is read by programs of later versions, and a node is looked for in
+// the bytes.
+func TestALineOfANodeIsWhatItWas(t *testing.T) {
+	const want = `{"node":{"digest":"sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","data":"YQ=="}}` + "\n"
+	if got, err := appendEntry(nil, runEntry{Node: &runNode{digest.Of([]byte("a")), []byte("a")}}); err != nil || string(got) != want {
+		t.Errorf("%s %v, want %s", got, err, want)
+	}
+}
+
 func FuzzRunRecord(f *testing.F) {
 	record, _ := aRecord(f)
 	f.Add(record)
 	f.Add([]byte("{\"step\":{\"before\":\"sha256:1\"}}\n"))
+	f.Add([]byte("{\"node\":{\"digest\":\"sha256:1\",\"data\":\"eA==\"}}\n{\"node\":{\"data\":\"eA==\"}}\n"))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		info, begun := infoOf("r", record)
 		if !begun && !reflect.DeepEqual(info, RunInfo{}) {
 			t.Fatalf("a run that has not begun says %+v", info)
+		}
+		own, _ := ownOf(record, anyNode)
+		for d, n := range own {
+			if digest.Of(n.data) != d {
+				t.Fatalf("%q is not %s", n.data, d)
+			}
 		}
 		steps := stepsOf(record)
 		again := []byte(nil)
