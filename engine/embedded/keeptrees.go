@@ -68,13 +68,13 @@ func (e *Engine) keepTrees(ctx context.Context, run *store.Run, trees []tree.Tre
 		}
 		saved = append(saved, one)
 	}
-	fresh, err := e.lacking(ctx, nodes, run.HasNode)
+	fresh, err := e.lackingNodes(ctx, nodes, run.HasNode)
 	if err != nil {
 		return err
 	}
 	own := run.Takes(fresh)
 	if !own { // the store has whole trees, and none of the run's own nodes
-		if fresh, err = e.lacking(ctx, nodes, func(digest.Digest) bool { return false }); err != nil {
+		if fresh, err = e.lackingNodes(ctx, nodes, func(digest.Digest) bool { return false }); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func (e *Engine) keepTrees(ctx context.Context, run *store.Run, trees []tree.Tre
 		brings[of[n.Digest]] += int64(len(n.Data))
 	}
 	if own {
-		return commit(e.store.Commit, fresh)
+		return commit(func(ctx context.Context, ch store.Changes) error { return e.commitArrived(ctx, e.store.Commit, ch) }, fresh)
 	}
 	sv, err := e.save(ctx)
 	if err != nil {
@@ -96,8 +96,8 @@ func (e *Engine) keepTrees(ctx context.Context, run *store.Run, trees []tree.Tre
 	return commit(sv.commit, nil)
 }
 
-// lacking gives those of some nodes that neither the store nor somebody else has.
-func (e *Engine) lacking(ctx context.Context, nodes []store.Node, has func(digest.Digest) bool) ([]store.Node, error) {
+// lackingNodes gives those of some nodes that neither the store nor somebody else has.
+func (e *Engine) lackingNodes(ctx context.Context, nodes []store.Node, has func(digest.Digest) bool) ([]store.Node, error) {
 	var ds []digest.Digest
 	for _, n := range nodes {
 		if !has(n.Digest) {
