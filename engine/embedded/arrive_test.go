@@ -147,7 +147,7 @@ func TestWhatHasNewFilesIsExportedBesideCaches(t *testing.T) {
 
 func TestANewFileThatIsChangedAfterwardsIsNotKept(t *testing.T) {
 	e := open(t, withRemote(""))
-	content := randomBytes(64 << 20)
+	content := randomBytes(24 << 20)
 	res, err := e.Resolve(t.Context(), newFile("/big", content), nil)
 	clear(content)
 	if err == nil {
@@ -192,7 +192,7 @@ func TestNobodyWaitsLongerForNewFilesThanTheyWant(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	e, err := embedded.Open(t.Context(), withRemote(dir))
 	must(t, err)
-	res, err := e.Resolve(t.Context(), newFile("/f", randomBytes(32<<20)), nil)
+	res, err := e.Resolve(t.Context(), newFile("/f", randomBytes(16<<20)), nil)
 	must(t, err)
 	turn, err := os.Open(filepath.Join(dir, "leases", ".turn"))
 	must(t, err)
