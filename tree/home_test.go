@@ -74,13 +74,19 @@ func TestSaveBringsOfADividedSourceWhatTheHomeLacks(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "edits") {
 			sub.Put(rapid.StringMatching("[a-z]{3}").Draw(t, "name"), tree.File{Attributes: tree.Attr{UID: 7}})
 		}
-		wrote := save(finish(t, next), both.own)
+		save(finish(t, next), both.own)
+		lacks := 0
+		for d := range both.own.nodes {
+			if both.store.nodes[d] == nil { // a name may have cut off a chunk that was there
+				lacks++
+			}
+		}
 		again, err := tree.Load(ctx, both, was)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := save(again, both.store); n != wrote {
-			t.Fatalf("%d nodes were saved, of %d that the store does not have", n, wrote)
+		if n := save(again, both.store); n != lacks {
+			t.Fatalf("%d nodes were saved, of %d that the store does not have", n, lacks)
 		}
 		whole, err := tree.Load(ctx, both.store, was)
 		if err != nil {
