@@ -28,7 +28,7 @@ func (s *Store) Nodes(ctx context.Context, ds []digest.Digest) ([][]byte, error)
 	out := make([][]byte, 0, len(ds))
 	for len(ds) > 0 {
 		n := min(len(ds), batch)
-		err := s.look(ctx, func(c *conn) error {
+		err := s.lookOften(ctx, n, func(c *conn) error {
 			for _, d := range ds[:n] {
 				data, whole, err := c.node(d)
 				if err != nil {
@@ -53,10 +53,19 @@ func (s *Store) Nodes(ctx context.Context, ds []digest.Digest) ([][]byte, error)
 
 // look calls f inside the gate, with a connection.
 func (s *Store) look(ctx context.Context, f func(*conn) error) error {
+	return s.lookOften(ctx, 1, f)
+}
+
+// lookOften is look for an f that makes some number of queries. SQLite takes locks for
+// each, which takes longer than the query, unless they are one transaction.
+func (s *Store) lookOften(ctx context.Context, queries int, f func(*conn) error) error {
 	if err := s.gate.enter(ctx); err != nil {
 		return err
 	}
 	defer s.gate.leave()
+	if queries > 2 {
+		return s.db.read(ctx, f)
+	}
 	return s.db.one(ctx, f)
 }
 
@@ -83,7 +92,7 @@ func (s *Store) MissingNodes(ctx context.Context, ds []digest.Digest) ([]digest.
 	var missing []digest.Digest
 	for len(ds) > 0 {
 		n := min(len(ds), batch)
-		err := s.look(ctx, func(c *conn) error {
+		err := s.lookOften(ctx, n, func(c *conn) error {
 			m, err := s.missingNodes(c, ds[:n])
 			missing = append(missing, m...)
 			return err

@@ -84,6 +84,11 @@ func TestWhatIsNoLineOfARecordHidesNoneThatIs(t *testing.T) {
 // What the store writes is read by programs of later versions, and a node is looked for in
 // the bytes.
 func TestALineOfANodeIsWhatItWas(t *testing.T) {
+	some := runEntry{Node: &runNode{digest.Of([]byte("a")), []byte("<\x00\xff>, and so on")}}
+	line, err := appendEntry(nil, some)
+	if encoded, jerr := json.Marshal(some); err != nil || jerr != nil || string(line) != string(encoded)+"\n" {
+		t.Errorf("%s is not %s: %v %v", line, encoded, err, jerr)
+	}
 	const want = `{"node":{"digest":"sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","data":"YQ=="}}` + "\n"
 	if got, err := appendEntry(nil, runEntry{Node: &runNode{digest.Of([]byte("a")), []byte("a")}}); err != nil || string(got) != want {
 		t.Errorf("%s %v, want %s", got, err, want)
