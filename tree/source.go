@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/inlaybuild/inlay/digest"
@@ -65,22 +66,43 @@ func (s *Saved) Done() {
 // parents, and t's root at last. It costs what is new. Call [Saved.Done] when
 // the nodes are safe.
 func Save(ctx context.Context, t Tree, home Source, put func(d digest.Digest, node []byte) error) (*Saved, error) {
+	return NewSaver(home).Save(ctx, t, put)
+}
+
+// Saver saves several trees, and what they share once. It is used by one goroutine.
+type Saver struct {
+	homes []Source // the first is where it saves
+	seen  map[*list]bool
+}
+
+// NewSaver gives a Saver for a home. What is in one of the others stays there.
+func NewSaver(home Source, others ...Source) *Saver {
+	return &Saver{homes: append([]Source{home}, others...), seen: map[*list]bool{}}
+}
+
+// Save is the function [Save] for one more tree.
+func (s *Saver) Save(ctx context.Context, t Tree, put func(d digest.Digest, node []byte) error) (*Saved, error) {
 	if err := t.attr.check(); err != nil {
 		return nil, err
 	}
-	s := &saver{ctx: ctx, put: put, seen: map[*list]bool{}, saved: &Saved{home: home}}
-	if err := s.parts(t); err != nil {
+	one := &saver{Saver: s, ctx: ctx, put: put, saved: &Saved{home: s.homes[0]}}
+	if err := one.parts(t); err != nil {
 		return nil, err
 	}
 	b := t.encode()
-	s.saved.Digest = digest.Of(b)
-	return s.saved, put(s.saved.Digest, b)
+	one.saved.Digest = digest.Of(b)
+	return one.saved, put(one.saved.Digest, b)
+}
+
+// has tells whether something is in one of the homes.
+func (s *Saver) has(at *atomic.Pointer[Source]) bool {
+	return slices.ContainsFunc(s.homes, func(home Source) bool { return isHome(at, home) })
 }
 
 type saver struct {
+	*Saver
 	ctx   context.Context // of the one call of Save that made it
 	put   func(d digest.Digest, node []byte) error
-	seen  map[*list]bool
 	saved *Saved
 }
 
@@ -91,7 +113,7 @@ func (s *saver) parts(t Tree) error {
 		}
 	}
 	l := t.links
-	if l == nil || isHome(&l.home, s.saved.home) {
+	if l == nil || s.has(&l.home) {
 		return nil
 	}
 	groups, err := l.load(s.ctx)
@@ -103,7 +125,7 @@ func (s *saver) parts(t Tree) error {
 }
 
 func (s *saver) list(l *list) error {
-	if s.seen[l] || isHome(&l.home, s.saved.home) {
+	if s.seen[l] || s.has(&l.home) {
 		return nil
 	}
 	if l.lister != nil {

@@ -21,7 +21,7 @@ import (
 // that no step waits for. A nil one writes nothing.
 type notes struct {
 	engine *Engine
-	run    *store.Run
+	run    *ownRun
 	record runs.RunRecord
 
 	wake  chan struct{} // something changed
@@ -60,9 +60,11 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 	if err != nil {
 		return nil, fmt.Errorf("encode the record of a run: %w", err)
 	}
-	if ns.run, err = e.store.NewRun(data); err != nil {
+	r, err := e.store.NewRun(data)
+	if err != nil {
 		return nil, err
 	}
+	ns.run = &ownRun{r, &ownHome{e.withRuns}}
 	go ns.write(context.WithoutCancel(ctx))
 	return ns, nil
 }
