@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -91,6 +92,33 @@ func ExampleLoad() {
 	t, err := tree.Load(ctx, store, d)
 	fmt.Println(t.Count(), t.Digest() == d, err)
 	// Output: 5 true <nil>
+}
+
+func ExampleSaver() {
+	ctx := context.Background()
+	before := debian()
+	d := tree.NewDraft(before)
+	d.Put("new", tree.File{Attributes: tree.Attr{Mode: 0o644}})
+	after, err := d.Tree(ctx)
+	if err != nil {
+		panic(err)
+	}
+	s := tree.NewSaver(tree.NewMemory())
+	for _, t := range []tree.Tree{before, after} {
+		n := 0
+		saved, err := s.Save(ctx, t, func(digest.Digest, []byte) error {
+			n++
+			return nil
+		})
+		if err != nil {
+			panic(err)
+		}
+		saved.Done() // when the nodes are safe
+		fmt.Println(n)
+	}
+	// Output:
+	// 4
+	// 2
 }
 
 func ExampleCompare() {
