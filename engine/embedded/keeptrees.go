@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/internal/store"
@@ -10,7 +12,7 @@ import (
 
 // keepTrees makes sure that a run has trees, by one loose commit of changes of the run:
 // what the store does not have of them becomes the run's own, if that is little, and
-// otherwise the store's. A tree that is there costs a look for its root. Before it
+// otherwise the store's. A tree that is held costs nothing. Before it
 // commits it tells changes how many bytes of nodes each tree brings, that a tree before it
 // does not; -1 for one that is not kept, because parts of it are in a cache of others, and
 // nobody looked at them.
@@ -35,39 +37,58 @@ func (e *Engine) keepTrees(ctx context.Context, run *ownRun, trees []tree.Tree, 
 			}
 		}
 	}
-	missing, err := e.store.MissingNodes(ctx, e.store.Unheld(ds))
-	if err != nil {
-		return err
-	}
-	if len(missing) == 0 {
-		return commit(e.store.Commit, nil)
-	}
-	var bring []int // of trees
-	for _, d := range missing {
-		if here, err := e.here(ctx, trees[first[d]]); err != nil {
-			return err
-		} else if !here {
-			for i, t := range trees {
-				if t.Digest() == d {
-					brings[i] = -1
-				}
-			}
-			continue
-		}
-		bring = append(bring, first[d])
-	}
-	own, err := e.nodesOf(ctx, trees, bring, run.home, e.source)
-	if err != nil {
-		return err
-	}
-	fresh, err := e.lackingNodes(ctx, own.nodes, run.HasNode)
-	if err != nil {
-		return err
-	}
-	if run.Takes(fresh) {
-		own.count(fresh, brings)
-		err := commit(func(ctx context.Context, ch store.Changes) error { return e.commitArrived(ctx, e.store.Commit, ch) }, fresh)
+	var bring []digest.Digest
+	var partly []digest.Digest
+	for _, d := range e.store.Unheld(ds) {
+		here, err := e.here(ctx, trees[first[d]])
 		if err != nil {
+			return err
+		}
+		if here {
+			bring = append(bring, d)
+		} else {
+			partly = append(partly, d)
+		}
+	}
+	lost, err := e.store.MissingNodes(ctx, partly)
+	if err != nil {
+		return err
+	}
+	for i, t := range trees {
+		if slices.Contains(lost, t.Digest()) {
+			brings[i] = -1
+		}
+	}
+	// Whether the store has what is little is not asked: that takes longer than to write it.
+	left := run.Room()
+	own, err := e.nodesOf(ctx, trees, first, bring, func(n store.Node) (bool, error) {
+		if run.HasNode(n.Digest) {
+			return false, nil
+		}
+		if left -= len(n.Data); left < 0 {
+			return false, errMuch
+		}
+		return true, nil
+	}, run.home, e.source)
+	if errors.Is(err, errMuch) {
+		if bring, err = e.store.MissingNodes(ctx, bring); err != nil {
+			return err
+		}
+		own, err = e.nodesOf(ctx, trees, first, bring, func(n store.Node) (bool, error) { return !run.HasNode(n.Digest), nil }, run.home, e.source)
+		if err == nil {
+			own.nodes, err = e.lackingNodes(ctx, own.nodes)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if own.size() <= run.Room() {
+		own.count(brings)
+		to := e.store.Commit
+		if len(own.nodes) > 0 {
+			to = func(ctx context.Context, ch store.Changes) error { return e.commitArrived(ctx, e.store.Commit, ch) }
+		}
+		if err := commit(to, own.nodes); err != nil {
 			return err
 		}
 		for _, t := range own.saved {
@@ -76,21 +97,21 @@ func (e *Engine) keepTrees(ctx context.Context, run *ownRun, trees []tree.Tree, 
 		return nil
 	}
 	// The store has whole trees, and none of the run's own nodes.
-	all, err := e.nodesOf(ctx, trees, bring, e.source)
+	all, err := e.nodesOf(ctx, trees, first, bring, func(store.Node) (bool, error) { return true, nil }, e.source)
 	if err != nil {
 		return err
 	}
-	if fresh, err = e.lackingNodes(ctx, all.nodes, func(digest.Digest) bool { return false }); err != nil {
+	if all.nodes, err = e.lackingNodes(ctx, all.nodes); err != nil {
 		return err
 	}
-	all.count(fresh, brings)
+	all.count(brings)
 	sv, err := e.save(ctx)
 	if err != nil {
 		return err
 	}
 	defer sv.ingest.Abort()
 	sv.saved = all.saved
-	if err := sv.ingest.Nodes(fresh...); err != nil {
+	if err := sv.ingest.Nodes(all.nodes...); err != nil {
 		return err
 	}
 	return commit(sv.commit, nil)
@@ -112,17 +133,26 @@ type treeNodes struct {
 	saved []*tree.Saved
 }
 
-// nodesOf gives the nodes of those trees that are to be brought, without those in homes.
-func (e *Engine) nodesOf(ctx context.Context, trees []tree.Tree, bring []int, home tree.Source, others ...tree.Source) (*treeNodes, error) {
+// errMuch ends the search for nodes of which a run cannot have so many by itself.
+var errMuch = errors.New("too much for a run")
+
+// nodesOf gives the nodes of those trees that are to be brought, without those in homes:
+// the ones that are taken.
+func (e *Engine) nodesOf(ctx context.Context, trees []tree.Tree, at map[digest.Digest]int, bring []digest.Digest, take func(store.Node) (bool, error), home tree.Source, others ...tree.Source) (*treeNodes, error) {
 	out := &treeNodes{of: map[digest.Digest]int{}}
 	s := tree.NewSaver(home, others...)
-	for _, i := range bring {
-		saved, err := s.Save(ctx, trees[i], func(node digest.Digest, data []byte) error {
-			if _, ok := out.of[node]; !ok {
-				out.of[node] = i
-				out.nodes = append(out.nodes, store.Node{Digest: node, Data: data})
+	for _, d := range bring {
+		saved, err := s.Save(ctx, trees[at[d]], func(node digest.Digest, data []byte) error {
+			if _, ok := out.of[node]; ok {
+				return nil
 			}
-			return nil
+			n := store.Node{Digest: node, Data: data}
+			ok, err := take(n)
+			if ok {
+				out.of[node] = at[d]
+				out.nodes = append(out.nodes, n)
+			}
+			return err
 		})
 		if err != nil {
 			return nil, err
@@ -132,20 +162,26 @@ func (e *Engine) nodesOf(ctx context.Context, trees []tree.Tree, bring []int, ho
 	return out, nil
 }
 
+// size is how many bytes the nodes have.
+func (t *treeNodes) size() (sum int) {
+	for _, n := range t.nodes {
+		sum += len(n.Data)
+	}
+	return sum
+}
+
 // count adds up what trees bring.
-func (t *treeNodes) count(fresh []store.Node, brings []int64) {
-	for _, n := range fresh {
+func (t *treeNodes) count(brings []int64) {
+	for _, n := range t.nodes {
 		brings[t.of[n.Digest]] += int64(len(n.Data))
 	}
 }
 
-// lackingNodes gives those of some nodes that neither the store nor somebody else has.
-func (e *Engine) lackingNodes(ctx context.Context, nodes []store.Node, has func(digest.Digest) bool) ([]store.Node, error) {
-	var ds []digest.Digest
-	for _, n := range nodes {
-		if !has(n.Digest) {
-			ds = append(ds, n.Digest)
-		}
+// lackingNodes gives those of some nodes that the store does not have.
+func (e *Engine) lackingNodes(ctx context.Context, nodes []store.Node) ([]store.Node, error) {
+	ds := make([]digest.Digest, len(nodes))
+	for i, n := range nodes {
+		ds[i] = n.Digest
 	}
 	missing, err := e.store.MissingNodes(ctx, ds)
 	if err != nil {

@@ -66,7 +66,7 @@ type Run struct {
 // beside the commit.
 type RunChanges struct {
 	Run   *Run
-	Nodes []Node          // of trees of steps, that the run is to have by itself; see [Run.Takes]
+	Nodes []Node          // of trees of steps, that the run is to have by itself; see [Run.Room]
 	Steps []Step          // their trees are in the commit, in the store or the run's own, and kept as long as it
 	Ended RunState        // how the run ended; "" while it goes on
 	Data  json.RawMessage // with Ended, another body of the run; nil leaves the one that it has

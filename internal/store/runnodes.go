@@ -164,11 +164,11 @@ func (r *Run) HasNode(d digest.Digest) bool {
 	return ok
 }
 
-// Takes tells whether the run can have nodes by itself, beside those that it has.
-func (r *Run) Takes(nodes []Node) bool {
+// Room gives how many bytes of nodes the run can have by itself, beside those that it has.
+func (r *Run) Room() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ownSize+sizeOf(nodes) <= MaxRunNodes
+	return MaxRunNodes - r.ownSize
 }
 
 func sizeOf(nodes []Node) (sum int) {
