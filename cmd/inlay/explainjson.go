@@ -39,7 +39,7 @@ type explainedStep struct {
 	Total *totalJSON `json:"total,omitempty"`
 	// Change is how the tree after it differs from the one before it.
 	Change *changeJSON `json:"change,omitempty"`
-	// Written is the bytes that the store did not have before.
+	// Written is the bytes that were written: of directories, also those that the run has by itself.
 	Written    writtenJSON      `json:"written"`
 	Placements []show.Placement `json:"placements"`
 	More       int64            `json:"more,omitempty"` // placements that were not recorded
