@@ -11,11 +11,11 @@ import (
 )
 
 // keepTrees makes sure that a run has trees, by one loose commit of changes of the run:
-// what the store does not have of them becomes the run's own, if that is little, and
-// otherwise the store's. A tree that is held costs nothing. Before it
-// commits it tells changes how many bytes of nodes each tree brings, that a tree before it
-// does not; -1 for one that is not kept, because parts of it are in a cache of others, and
-// nobody looked at them.
+// what is not known to be in the store becomes the run's own, if that is little, and
+// otherwise the store's, as far as it is not there. A tree that is held costs nothing.
+// Before it commits it tells changes how many bytes of nodes each tree brings, that a tree
+// before it does not; -1 for one that is not kept, because parts of it are in a cache of
+// others, and nobody looked at them.
 func (e *Engine) keepTrees(ctx context.Context, run *ownRun, trees []tree.Tree, changes func(brings []int64) (store.RunChanges, error)) error {
 	brings := make([]int64, len(trees))
 	commit := func(to func(context.Context, store.Changes) error, own []store.Node) error {
@@ -123,7 +123,8 @@ type ownRun struct {
 	home *ownHome
 }
 
-// ownHome is where a run's own nodes are, for [tree.Save]: so they are not encoded again.
+// ownHome is where a run's own nodes are, for a [tree.Saver]: so they are not encoded
+// again. It is each run's own, as what one run has another one lacks.
 type ownHome struct{ *withRuns }
 
 // treeNodes are the nodes of some trees.
