@@ -41,6 +41,7 @@ var law = []rule{
 
 	{"internal/program", "digest tree", "what execve would say, over values: no process, no disk, no run"},
 	{"internal/compress", "", "streams of bytes"},
+	{"internal/sparsejson", "", "an encoding; of what is not its business"},
 	{"internal/quiet", "", "logs of others, which nobody reads"},
 	{"internal/mount", "", "system calls"},
 	{"internal/runtime/wire", "", "what two programs say to each other"},
@@ -50,7 +51,7 @@ var law = []rule{
 	{"internal/busybox", "digest", "a program of this machine that is lent"},
 	{"internal/mask", "", "a stream without secrets; what secrets are, and whose, is not its business"},
 	{"internal/steplog", "", "a byte format of what processes say"},
-	{"internal/store", "digest", "keeps bytes and what names them; what nodes refer to it is told by a function"},
+	{"internal/store", "digest internal/sparsejson", "keeps bytes and what names them; what nodes refer to it is told by a function"},
 	{"internal/erofs", "digest tree", "a byte format of trees"},
 	{"internal/layer", "digest tree compose", "a byte format of trees and change sets"},
 	{"internal/capture", "digest tree compose internal/ignore", "disk to values; bodies go to a sink, not to a store"},
@@ -72,11 +73,11 @@ var law = []rule{
 	{"internal/cache", "digest image", "a byte format of results and objects, at a place for images; what they are of is its caller's business"},
 
 	{"engine", "digest tree compose graph image", "what engines have in common, without any of them"},
-	{"engine/runs", "digest tree compose graph image engine internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
+	{"engine/runs", "digest tree compose graph image engine internal/sparsejson internal/steplog internal/store", "what engines write down of runs, and how people name them: of any engine with a store"},
 	{"engine/enginetest", "digest tree compose graph image image/layout engine engine/runs internal/steplog internal/store internal/treetest",
 		"the laws of engines, for tests: of any engine; what they remember is in a store"},
 	{"engine/embedded", "digest tree compose graph image image/layout image/archive image/registry engine engine/runs " +
-		"internal/cache internal/program internal/compress internal/mount internal/runtime internal/mask internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
+		"internal/cache internal/program internal/compress internal/mount internal/runtime internal/mask internal/sparsejson internal/steplog internal/terminal internal/busybox internal/store internal/erofs internal/layer internal/capture internal/ignore internal/checkout",
 		"where all parts meet"},
 	{"engine/buildkit", "digest tree compose graph image engine internal/compress internal/daemon internal/layer internal/shim", "what a BuildKit daemon does for an engine: it keeps nothing here itself"},
 	{".", "digest tree compose graph image engine engine/embedded", "the SDK: values, and a client of an engine"},

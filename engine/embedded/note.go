@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/sparsejson"
 	"github.com/inlaybuild/inlay/internal/steplog"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
@@ -47,7 +47,7 @@ func (n *note) meant(op graph.From, f runs.Found, st *runs.Step) {
 
 // encoded gives the step as the store has it. Its trees are in the store.
 func (n *note) encoded() (store.Step, error) {
-	data, err := json.Marshal(n.record)
+	data, err := sparsejson.Marshal(n.record)
 	if err != nil {
 		return store.Step{}, fmt.Errorf("encode the record of a step: %w", err)
 	}

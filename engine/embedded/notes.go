@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +11,7 @@ import (
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/engine/runs"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/sparsejson"
 	"github.com/inlaybuild/inlay/internal/store"
 	"github.com/inlaybuild/inlay/tree"
 )
@@ -56,7 +56,7 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 		engine: e, record: runs.RunRecord{Asked: runs.Text(asked), Call: runs.Text(n.Call()), Engine: e.options.Name}, events: ev,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	data, err := json.Marshal(ns.record)
+	data, err := sparsejson.Marshal(ns.record)
 	if err != nil {
 		return nil, fmt.Errorf("encode the record of a run: %w", err)
 	}
@@ -72,7 +72,7 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 // write puts what changes into the store until it is stopped.
 func (ns *notes) write(ctx context.Context) {
 	defer close(ns.ended)
-	ns.ready()
+	_ = ns.run.Begin() // while the first steps go on; the first write says what is wrong
 	for {
 		select {
 		case <-ns.wake:
@@ -87,14 +87,6 @@ func (ns *notes) write(ctx context.Context) {
 		}
 		_ = ns.flush(ctx) // it has told; what was not written is tried again
 	}
-}
-
-// ready makes what the first write needs, while the first steps go on: the run's record
-// and place for logs, and encoders of all that records have, which takes longer than to
-// encode one.
-func (ns *notes) ready() {
-	_, _ = json.Marshal(runs.StepRecord{Call: "\n", Image: &runs.Image{Base: &runs.Base{}}, Placed: &runs.Placed{}, Uncached: &runs.Miss{}})
-	_ = ns.run.Begin() // the first write says what is wrong
 }
 
 // change notes that a step is not in the store as it is. The caller holds mu.
@@ -237,7 +229,7 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	if failed != nil {
 		ns.record.Error = runs.Text(failed.Error())
 		var err error
-		if data, err = json.Marshal(ns.record); err != nil {
+		if data, err = sparsejson.Marshal(ns.record); err != nil {
 			return fmt.Errorf("encode the record of a run: %w", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/inlaybuild/inlay/compose"
 	"github.com/inlaybuild/inlay/engine"
 	"github.com/inlaybuild/inlay/graph"
+	"github.com/inlaybuild/inlay/internal/sparsejson"
 	"github.com/inlaybuild/inlay/tree"
 )
 
@@ -45,7 +46,7 @@ func (p Placed) MarshalJSON() ([]byte, error) {
 		}
 		out.List[i] = j
 	}
-	return json.Marshal(out)
+	return sparsejson.Marshal(out)
 }
 
 // UnmarshalJSON reads what MarshalJSON gave.

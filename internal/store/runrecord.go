@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/inlaybuild/inlay/internal/sparsejson"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +48,7 @@ func appendEntry(b []byte, e runEntry) ([]byte, error) {
 		b = fmt.Appendf(b, `{"node":{"digest":"%s","data":"`, e.Node.Digest)
 		return append(base64.StdEncoding.AppendEncode(b, e.Node.Data), "\"}}\n"...), nil
 	}
-	line, err := json.Marshal(e)
+	line, err := sparsejson.Marshal(e)
 	if err != nil {
 		return b, err
 	}
