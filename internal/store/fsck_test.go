@@ -94,6 +94,9 @@ func TestFsckFindsADamagedNode(t *testing.T) {
 	if m, _ := s.MissingNodes(ctx, []digest.Digest{top.Digest}); len(m) != 1 {
 		t.Fatal("a node over a damaged one counts as there")
 	}
+	if _, err := s.Node(ctx, top.Digest); err != nil || len(s.Unheld([]digest.Digest{leaf})) != 1 {
+		t.Fatalf("what a node over a damaged one refers to counts as there; %v", err)
+	}
 	ingest(t, s, "leaf", "body")
 	fsckClean(t, s)
 }

@@ -85,6 +85,37 @@ func TestGCKeepsWhatAnOpenStoreWasShown(t *testing.T) {
 	}
 }
 
+func TestWhatANodeThatWasReadRefersToIsHeld(t *testing.T) {
+	s := open(t, t.TempDir())
+	leaf, blobs := ingest(t, s, "", "body")
+	top := makeNode("top", []digest.Digest{leaf}, nil)
+	in, err := s.NewIngest(t.Context())
+	check(t, err)
+	check(t, in.Nodes(top))
+	check(t, in.Commit(t.Context(), store.Changes{Refs: map[string]store.Record{"r": {Trees: []digest.Digest{top.Digest}}}}))
+	s = reopen(t, s)
+	if n := len(s.Unheld([]digest.Digest{leaf})); n != 1 {
+		t.Fatal("what nobody has shown is held")
+	}
+	_, err = s.Node(t.Context(), top.Digest)
+	check(t, err)
+	if n := len(s.Unheld([]digest.Digest{top.Digest, leaf})); n != 0 {
+		t.Fatalf("%d are not held", n)
+	}
+	other := open(t, s.Dir())
+	check(t, other.DeleteRef(t.Context(), "r"))
+	_, err = other.GC(t.Context(), store.GCOptions{KeepBytes: -1})
+	check(t, err)
+	if contents(t, s, blobs[0]) != "body" {
+		t.Fatal("differs")
+	}
+	run, err := s.NewRun(nil)
+	check(t, err)
+	check(t, run.PutStep(t.Context(), store.Step{After: leaf}))
+	check(t, run.End(t.Context(), "done", nil))
+	fsckClean(t, s)
+}
+
 func TestGCForgetsTheLeastRecentlyUsedResults(t *testing.T) {
 	now := time.Now()
 	o := options()

@@ -35,11 +35,7 @@ func (s *Store) Nodes(ctx context.Context, ds []digest.Digest) ([][]byte, error)
 					return err
 				}
 				out = append(out, data)
-				as := asAny
-				if whole {
-					as = asNode
-				}
-				s.claim(as, d)
+				s.claimNode(d, data, whole)
 			}
 			return nil
 		})
@@ -49,6 +45,19 @@ func (s *Store) Nodes(ctx context.Context, ds []digest.Digest) ([][]byte, error)
 		ds = ds[n:]
 	}
 	return out, nil
+}
+
+// claimNode claims a node that was read. With a whole one all below it is there, and held:
+// who names what it refers to need not look.
+func (s *Store) claimNode(d digest.Digest, data []byte, whole bool) {
+	if !whole {
+		s.claim(asAny, d)
+		return
+	}
+	s.claim(asNode, d)
+	if sub, _, err := s.opts.References(data); err == nil {
+		s.lease.know(asNode, sub)
+	}
 }
 
 // look calls f inside the gate, with a connection.
