@@ -147,7 +147,7 @@ func (f field) omits(v reflect.Value) bool {
 	if !f.omitZero {
 		return false
 	}
-	if f.saysZero && (v.Kind() != reflect.Interface || !v.IsNil()) {
+	if f.saysZero {
 		return v.Interface().(interface{ IsZero() bool }).IsZero()
 	}
 	return v.IsZero()
@@ -193,7 +193,7 @@ func findFields(t reflect.Type) []field {
 				f.omitEmpty = true
 			case "omitzero":
 				f.omitZero, f.saysZero = true, sf.Type.Implements(zeroer)
-				if of(sf.Type, zeroer) && (sf.Type.Kind() == reflect.Pointer || !f.saysZero) {
+				if of(sf.Type, zeroer) && (sf.Type.Kind() == reflect.Pointer || sf.Type.Kind() == reflect.Interface || !f.saysZero) {
 					return nil
 				}
 			default:

@@ -107,13 +107,13 @@ func (z zero) IsZero() bool { return z.V == 7 }
 type zeroes struct {
 	Zero zero                          `json:",omitzero"`
 	Any  any                           `json:",omitzero"`
-	Some interface{ IsZero() bool }    `json:",omitzero"`
 	List []struct{ At *zero }          `json:",omitzero"`
 	Self map[string]map[string]float64 `json:",omitzero"`
 }
 
 type zeroAt struct {
-	At *zero `json:",omitzero"`
+	At   *zero                      `json:",omitzero"`
+	Some interface{ IsZero() bool } `json:",omitzero"`
 }
 
 type numbered map[int]string
@@ -207,6 +207,7 @@ func TestWhatIsWrittenIsWhatEncodingJSONWrites(t *testing.T) {
 		}
 	}
 	same(t, ordinary{hidden: 1})
+	same(t, zeroAt{Some: (*zero)(nil)})
 	same(t, nil)
 	same(t, (*inner)(nil))
 	same(t, []inner(nil))

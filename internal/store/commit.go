@@ -130,14 +130,17 @@ func (in *Ingest) complete(ctx context.Context, ch Changes) error {
 	for _, r := range ch.Refs {
 		nodes, blobs = in.strange(nodes, r.Trees, r.Blobs, blobs)
 	}
+	nodes = in.s.lease.unheld(asNode, nodes)
 	if ch.Run != nil {
 		sub, bodies, err := ch.Run.outside(in.s.opts.References)
 		if err != nil {
 			return err
 		}
-		nodes, blobs = in.strange(nodes, sub, bodies, blobs)
+		var ofRun []digest.Digest
+		ofRun, blobs = in.strange(nil, sub, bodies, blobs)
+		nodes = append(nodes, in.s.lease.unheldBelow(ofRun)...)
 	}
-	nodes, blobs = in.s.lease.unheld(asNode, nodes), in.s.lease.unheld(asBlob, blobs)
+	blobs = in.s.lease.unheld(asBlob, blobs)
 	in.seen = in.seen || len(blobs) > 0
 	missing, err := in.s.Hold(ctx, nodes, blobs)
 	if err != nil {

@@ -62,6 +62,20 @@ func TestFsckSetsDamageAsideAndWritingHeals(t *testing.T) {
 	}
 }
 
+// damageNode changes the bytes of a node.
+func damageNode(t *testing.T, s *store.Store, d digest.Digest) {
+	t.Helper()
+	db, err := sqlite3.Open(filepath.Join(s.Dir(), "records.db"))
+	check(t, err)
+	st, _, err := db.Prepare("UPDATE nodes SET data = x'0000ff' WHERE digest = ?")
+	check(t, err)
+	sum := d.Sum()
+	check(t, st.BindBlob(1, sum[:]))
+	check(t, st.Exec())
+	check(t, st.Close())
+	check(t, db.Close())
+}
+
 func TestFsckFindsADamagedNode(t *testing.T) {
 	s := open(t, t.TempDir())
 	ctx := t.Context()
@@ -71,18 +85,8 @@ func TestFsckFindsADamagedNode(t *testing.T) {
 	top := makeNode("top", []digest.Digest{leaf}, nil)
 	check(t, in.Nodes(top))
 	check(t, in.Commit(ctx, store.Changes{Refs: map[string]store.Record{"top": {Trees: []digest.Digest{top.Digest}}}}))
-	check(t, s.Close(ctx))
-	sum := leaf.Sum()
-	db, err := sqlite3.Open(filepath.Join(s.Dir(), "records.db"))
-	check(t, err)
-	st, _, err := db.Prepare("UPDATE nodes SET data = x'0000ff' WHERE digest = ?")
-	check(t, err)
-	check(t, st.BindBlob(1, sum[:]))
-	check(t, st.Exec())
-	check(t, st.Close())
-	check(t, db.Close())
-
-	s = open(t, s.Dir())
+	s = reopen(t, s)
+	damageNode(t, s, leaf)
 	if _, err := s.Node(ctx, leaf); err == nil {
 		t.Fatal("a damaged node is read")
 	}

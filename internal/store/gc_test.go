@@ -85,35 +85,70 @@ func TestGCKeepsWhatAnOpenStoreWasShown(t *testing.T) {
 	}
 }
 
-func TestWhatANodeThatWasReadRefersToIsHeld(t *testing.T) {
-	s := open(t, t.TempDir())
-	leaf, blobs := ingest(t, s, "", "body")
-	top := makeNode("top", []digest.Digest{leaf}, nil)
+// readTop gives a store with a node over a leaf, and has it read the upper one alone.
+func readTop(t *testing.T) (s *store.Store, leaf digest.Digest, top store.Node) {
+	s = open(t, t.TempDir())
+	leaf, _ = ingest(t, s, "", "body")
+	top = makeNode("top", []digest.Digest{leaf}, nil)
 	in, err := s.NewIngest(t.Context())
 	check(t, err)
 	check(t, in.Nodes(top))
 	check(t, in.Commit(t.Context(), store.Changes{Refs: map[string]store.Record{"r": {Trees: []digest.Digest{top.Digest}}}}))
 	s = reopen(t, s)
-	if n := len(s.Unheld([]digest.Digest{leaf})); n != 1 {
-		t.Fatal("what nobody has shown is held")
-	}
 	_, err = s.Node(t.Context(), top.Digest)
 	check(t, err)
-	if n := len(s.Unheld([]digest.Digest{top.Digest, leaf})); n != 0 {
-		t.Fatalf("%d are not held", n)
-	}
+	return s, leaf, top
+}
+
+func TestWhatANodeThatWasReadRefersToIsKeptForRuns(t *testing.T) {
+	s, leaf, _ := readTop(t)
 	other := open(t, s.Dir())
 	check(t, other.DeleteRef(t.Context(), "r"))
-	_, err = other.GC(t.Context(), store.GCOptions{KeepBytes: -1})
+	_, err := other.GC(t.Context(), store.GCOptions{KeepBytes: -1})
 	check(t, err)
-	if contents(t, s, blobs[0]) != "body" {
-		t.Fatal("differs")
-	}
 	run, err := s.NewRun(nil)
 	check(t, err)
 	check(t, run.PutStep(t.Context(), store.Step{After: leaf}))
 	check(t, run.End(t.Context(), "done", nil))
 	fsckClean(t, s)
+	s = reopen(t, s)
+	_, err = other.GC(t.Context(), store.GCOptions{KeepBytes: -1})
+	check(t, err)
+	check(t, walk(t.Context(), s, leaf))
+}
+
+func TestWhatWasReadGivesNoLastingNameToWhatIsDamaged(t *testing.T) {
+	t.Run("collected below a damaged node", func(t *testing.T) {
+		s, leaf, top := readTop(t)
+		damageNode(t, s, top.Digest)
+		other := open(t, s.Dir())
+		check(t, other.DeleteRef(t.Context(), "r"))
+		_, err := other.GC(t.Context(), store.GCOptions{KeepBytes: -1})
+		check(t, err)
+		err = s.Commit(t.Context(), store.Changes{Refs: map[string]store.Record{"x": {Trees: []digest.Digest{leaf}}}})
+		if !errors.Is(err, store.ErrIncomplete) {
+			t.Errorf("a name for what is gone: %v", err)
+		}
+	})
+	t.Run("set aside by fsck", func(t *testing.T) {
+		s, leaf, top := readTop(t)
+		damageNode(t, s, leaf)
+		other := open(t, s.Dir())
+		_, err := other.Fsck(t.Context())
+		check(t, err)
+		in, err := s.NewIngest(t.Context())
+		check(t, err)
+		check(t, in.Nodes(top))
+		if err := in.Commit(t.Context(), store.Changes{}); !errors.Is(err, store.ErrIncomplete) {
+			t.Errorf("a node over one that is gone: %v", err)
+		}
+		if m, err := other.MissingNodes(t.Context(), []digest.Digest{top.Digest}); len(m) != 1 || err != nil {
+			t.Errorf("it counts as whole; %v", err)
+		}
+		if len(s.Unheld([]digest.Digest{leaf})) != 1 {
+			t.Error("what is gone is held")
+		}
+	})
 }
 
 func TestGCForgetsTheLeastRecentlyUsedResults(t *testing.T) {

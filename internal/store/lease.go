@@ -37,9 +37,10 @@ type held struct {
 type claim byte
 
 const (
-	asAny  claim = iota // it need not be in the store yet
-	asBlob              // a blob that is in the store
-	asNode              // a node that is in the store, with all below it
+	asAny   claim = iota // it need not be in the store yet
+	asBlob               // a blob that is in the store
+	asNode               // a node that is in the store, with all below it
+	asBelow              // one that a node asNode refers to: there, unless something is damaged
 )
 
 func newLease(dir string) *lease {
@@ -63,6 +64,13 @@ func (l *lease) unheld(as claim, ds []digest.Digest) []digest.Digest {
 		}
 	}
 	return out
+}
+
+// unheldBelow gives those of ds that are neither held as nodes, nor below one that was
+// read. It is enough for what a run names: names that last are looked up, so that they are
+// not given to what was damaged.
+func (l *lease) unheldBelow(ds []digest.Digest) []digest.Digest {
+	return l.unheld(asBelow, l.unheld(asNode, ds))
 }
 
 // add lists ds, and remembers as what. The caller is inside the gate.

@@ -48,7 +48,7 @@ func (s *Store) Nodes(ctx context.Context, ds []digest.Digest) ([][]byte, error)
 }
 
 // claimNode claims a node that was read. With a whole one all below it is there, and held:
-// who names what it refers to need not look.
+// a run that names what it refers to need not look.
 func (s *Store) claimNode(d digest.Digest, data []byte, whole bool) {
 	if !whole {
 		s.claim(asAny, d)
@@ -56,7 +56,7 @@ func (s *Store) claimNode(d digest.Digest, data []byte, whole bool) {
 	}
 	s.claim(asNode, d)
 	if sub, _, err := s.opts.References(data); err == nil {
-		s.lease.know(asNode, sub)
+		s.lease.know(asBelow, sub)
 	}
 }
 
