@@ -85,7 +85,8 @@ func TestGCKeepsWhatAnOpenStoreWasShown(t *testing.T) {
 	}
 }
 
-// readTop gives a store with a node over a leaf, and has it read the upper one alone.
+// readTop gives a store with a node over a leaf, and has it read the upper one alone, with
+// a run to come.
 func readTop(t *testing.T) (s *store.Store, leaf digest.Digest, top store.Node) {
 	s = open(t, t.TempDir())
 	leaf, _ = ingest(t, s, "", "body")
@@ -95,6 +96,8 @@ func readTop(t *testing.T) (s *store.Store, leaf digest.Digest, top store.Node) 
 	check(t, in.Nodes(top))
 	check(t, in.Commit(t.Context(), store.Changes{Refs: map[string]store.Record{"r": {Trees: []digest.Digest{top.Digest}}}}))
 	s = reopen(t, s)
+	_, err = s.NewRun(nil) // from now on it looks at what nodes refer to
+	check(t, err)
 	_, err = s.Node(t.Context(), top.Digest)
 	check(t, err)
 	return s, leaf, top

@@ -55,6 +55,9 @@ func (s *Store) claimNode(d digest.Digest, data []byte, whole bool) {
 		return
 	}
 	s.claim(asNode, d)
+	if !s.runs.Load() { // to find what it refers to takes about as long as to read it
+		return
+	}
 	if sub, _, err := s.opts.References(data); err == nil {
 		s.lease.know(asBelow, sub)
 	}

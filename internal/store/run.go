@@ -79,6 +79,7 @@ func (s *Store) NewRun(data json.RawMessage) (*Run, error) {
 	if err := s.writable(); err != nil {
 		return nil, err
 	}
+	s.runs.Store(true)
 	now := s.opts.Now()
 	return &Run{s: s, data: data, started: now, name: now.UTC().Format("20060102-150405.000000-") + rand.Text()[:4]}, nil
 }

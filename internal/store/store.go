@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type Store struct {
 	lease    *lease
 	gate     *gate
 	known    knownNodes
+	runs     atomic.Bool // NewRun was called: names of runs are to come
 
 	mu   sync.Mutex
 	used map[digest.Digest]time.Time // results read, whose time is not written yet
