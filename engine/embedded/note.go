@@ -73,7 +73,7 @@ func (n *note) elsewhere(t **tree.Tree) {
 // prepareLog has the place for a log made while the step prepares its process.
 func (n *note) prepareLog() {
 	if n != nil {
-		go func() { _ = n.notes.run.Begin() }() // the log says what is wrong
+		go func() { _ = n.notes.run.PrepareLogs() }() // the log says what is wrong
 	}
 }
 

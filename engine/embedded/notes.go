@@ -24,21 +24,29 @@ type notes struct {
 	run    *ownRun
 	record runs.RunRecord
 
-	wake  chan struct{} // something changed
-	hurry chan struct{} // and must not wait for others
-	stop  chan struct{}
-	ended chan struct{}
-
 	writing sync.Mutex // by one goroutine at a time
 
 	mu      sync.Mutex
 	events  *events // of the last resolution
 	steps   []*note // by index
 	changed []*note
-	logged  int64 // bytes of logs
-	told    bool  // that something cannot be written
+	timer   *time.Timer // after it, what changed is written
+	waits   timing
+	logged  int64       // bytes of logs
+	told    bool        // that something cannot be written
 	over    bool
 }
+
+// timing says what the timer does for what changed.
+type timing int
+
+const (
+	idle  timing = iota // nothing: all is written
+	set                 // it will go off
+	fired               // it went off, and all is being written
+	again               // the same, but something changed since
+	hurry               // the same, and is to be written at once
+)
 
 // settle is how long a change waits for others, so that they are written at once.
 // It is part of the time that passes before others see it.
@@ -54,7 +62,6 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 	}
 	ns := &notes{
 		engine: e, record: runs.RunRecord{Asked: runs.Text(asked), Call: runs.Text(n.Call()), Engine: e.options.Name}, events: ev,
-		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	data, err := sparsejson.Marshal(ns.record)
 	if err != nil {
@@ -65,27 +72,43 @@ func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *ev
 		return nil, err
 	}
 	ns.run = &ownRun{r, &ownHome{e.withRuns}}
-	go ns.write(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	ns.timer = time.AfterFunc(settle, func() { ns.settled(ctx) })
+	ns.waits = set
 	return ns, nil
 }
 
-// write puts what changes into the store until it is stopped.
-func (ns *notes) write(ctx context.Context) {
-	defer close(ns.ended)
-	_ = ns.run.Begin() // while the first steps go on; the first write says what is wrong
-	for {
-		select {
-		case <-ns.wake:
-		case <-ns.stop:
-			return
-		}
-		select {
-		case <-time.After(settle):
-		case <-ns.hurry:
-		case <-ns.stop:
-			return
-		}
-		_ = ns.flush(ctx) // it has told; what was not written is tried again
+// settled writes what changed before the timer went off.
+func (ns *notes) settled(ctx context.Context) {
+	ns.writing.Lock()
+	defer ns.writing.Unlock()
+	ns.mu.Lock()
+	over := ns.over
+	ns.waits = fired
+	ns.mu.Unlock()
+	if over {
+		return
+	}
+	_ = ns.write(ctx, store.RunChanges{}) // it has told; what was not written is tried again
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	before := ns.waits
+	ns.waits = idle
+	switch before {
+	case again:
+		ns.wait(settle)
+	case hurry:
+		ns.wait(0)
+	}
+}
+
+// wait sets the timer. The caller holds mu.
+func (ns *notes) wait(d time.Duration) {
+	if !ns.over {
+		ns.timer.Reset(d)
+		ns.waits = set
 	}
 }
 
@@ -95,18 +118,26 @@ func (ns *notes) change(n *note) {
 		n.changed = true
 		ns.changed = append(ns.changed, n)
 	}
-	select {
-	case ns.wake <- struct{}{}:
-	default:
+	switch ns.waits {
+	case idle:
+		ns.wait(settle)
+	case fired:
+		ns.waits = again
 	}
 }
 
 // soon has what changed put into the store at once: a log begins, which nobody finds
 // without its run.
 func (ns *notes) soon() {
-	select {
-	case ns.hurry <- struct{}{}:
-	default:
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	switch ns.waits {
+	case set:
+		if ns.timer.Stop() { // it has not gone off yet
+			ns.wait(0)
+		}
+	case again:
+		ns.waits = hurry
 	}
 }
 
@@ -205,19 +236,16 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	ns.mu.Lock()
 	over := ns.over
 	ns.over = true
-	ns.mu.Unlock()
-	if over {
-		return nil
-	}
-	close(ns.stop)
-	<-ns.ended
-	ns.mu.Lock()
+	ns.timer.Stop()
 	for _, n := range ns.steps {
 		if n.partly { // its tree may have been brought since
 			ns.change(n)
 		}
 	}
 	ns.mu.Unlock()
+	if over {
+		return nil
+	}
 	state := runs.Done
 	switch {
 	case failed != nil && (canceled || errors.Is(failed, context.Canceled)):
@@ -263,6 +291,11 @@ func (ns *notes) flush(ctx context.Context) error { return ns.flushWith(ctx, sto
 func (ns *notes) flushWith(ctx context.Context, ch store.RunChanges) error {
 	ns.writing.Lock()
 	defer ns.writing.Unlock()
+	return ns.write(ctx, ch)
+}
+
+// write is flushWith for a caller that holds writing.
+func (ns *notes) write(ctx context.Context, ch store.RunChanges) error {
 	ns.mu.Lock()
 	list := ns.changed
 	ns.changed = nil
@@ -356,16 +389,23 @@ func (ns *notes) large() bool {
 	return ns.logged > 1<<20
 }
 
-// trimRuns forgets runs beyond the limits.
+// trimRuns forgets runs beyond the limits. How large all logs are, which takes longest to
+// find out, it seldom asks after a run with little logs.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
-	const slack, often = 10, 8
+	const often = 8
 	o := e.keepRuns()
+	slack := 0
+	if o.KeepRuns >= fewRuns {
+		slack = min(20, o.KeepRuns/5)
+	}
 	n, err := e.store.CountRuns()
 	if err != nil {
 		return err
 	}
-	large := ns.large()
-	if o.KeepRuns > 0 && n > o.KeepRuns+min(slack, o.KeepRuns/10) || o.KeepLogs > 0 && (large || n%often == 0) {
+	if !ns.large() && n%often > 0 {
+		o.KeepLogs = 0
+	}
+	if o.KeepLogs > 0 || o.KeepRuns > 0 && n > o.KeepRuns+slack {
 		_, err = e.store.TrimRuns(ctx, o)
 	}
 	return err

@@ -44,7 +44,7 @@ func found(t testing.TB, e *embedded.Engine, name string) (runs.Found, runs.Step
 // ownNodes gives the nodes that runs of a name have by themselves.
 func ownNodes(t testing.TB, e *embedded.Engine, run string) (nodes [][]byte) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(e.Store().Dir(), "logs", run, "record"))
+	files, err := filepath.Glob(filepath.Join(e.Store().Dir(), "runs", run))
 	if err != nil {
 		t.Fatal(err)
 	}

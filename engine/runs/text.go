@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/inlaybuild/inlay/internal/sparsejson"
 )
 
 // Text is bytes in JSON: a string if they are UTF-8, otherwise an object with
@@ -14,7 +16,7 @@ type Text string
 // MarshalJSON gives the string or the object.
 func (t Text) MarshalJSON() ([]byte, error) {
 	if utf8.ValidString(string(t)) {
-		return json.Marshal(string(t))
+		return sparsejson.Marshal(string(t))
 	}
 	return json.Marshal(map[string]string{"base64": base64.StdEncoding.EncodeToString([]byte(t))})
 }

@@ -9,10 +9,13 @@ package sparsejson
 import (
 	"bytes"
 	"encoding"
+	"encoding/base64"
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Marshal gives what [json.Marshal] gives, and fails where it does. The first value of a
@@ -29,13 +32,27 @@ func Marshal(v any) ([]byte, error) {
 // deep is how far values are followed: json.Marshal finds out whether one holds itself.
 const deep = 100
 
-// encode adds a value. What is no struct, pointer or list, or says itself how it looks, is
+// encode adds a value. What is none of the kinds below, or says itself how it looks, is
 // left to encoding/json.
 func encode(b *bytes.Buffer, v reflect.Value, depth int) error {
-	if !v.IsValid() || depth > deep || itself(v.Type()) {
+	if !v.IsValid() || depth > deep {
 		return whole(b, v)
 	}
+	if itself(v.Type()) {
+		return said(b, v)
+	}
 	switch v.Kind() {
+	case reflect.Bool:
+		b.Write(strconv.AppendBool(b.AvailableBuffer(), v.Bool()))
+		return nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		b.Write(strconv.AppendInt(b.AvailableBuffer(), v.Int(), 10))
+		return nil
+	case reflect.String:
+		if s := v.String(); plain(s) && v.Type() != number {
+			text(b, s)
+			return nil
+		}
 	case reflect.Pointer:
 		if !v.IsNil() {
 			return encode(b, v.Elem(), depth+1)
@@ -43,8 +60,19 @@ func encode(b *bytes.Buffer, v reflect.Value, depth int) error {
 		b.WriteString("null")
 		return nil
 	case reflect.Slice:
-		if k := v.Type().Elem().Kind(); !v.IsNil() && (k == reflect.Struct || k == reflect.Pointer) {
+		if v.IsNil() {
+			b.WriteString("null")
+			return nil
+		}
+		switch of := v.Type().Elem(); of.Kind() {
+		case reflect.Struct, reflect.Pointer, reflect.String, reflect.Int:
 			return list(b, v, depth)
+		case reflect.Uint8:
+			if itself(of) {
+				break
+			}
+			text(b, base64.StdEncoding.EncodeToString(v.Bytes()))
+			return nil
 		}
 	case reflect.Struct:
 		if fs, ok := fieldsOf(v.Type()); ok {
@@ -52,6 +80,50 @@ func encode(b *bytes.Buffer, v reflect.Value, depth int) error {
 		}
 	}
 	return whole(b, v)
+}
+
+// said adds a value that says itself how it looks.
+func said(b *bytes.Buffer, v reflect.Value) error {
+	if k := v.Kind(); k == reflect.Pointer || k == reflect.Interface { // there may be nothing that can say it
+		return whole(b, v)
+	}
+	switch x := v.Interface().(type) {
+	case json.Marshaler:
+		if s, err := x.MarshalJSON(); err == nil && !bytes.ContainsFunc(s, isEscaped) && json.Compact(b, s) == nil {
+			return nil
+		}
+	case encoding.TextMarshaler:
+		if of(v.Type(), marshaler) { // which is preferred
+			break
+		}
+		if s, err := x.MarshalText(); err == nil && plain(string(s)) {
+			text(b, string(s))
+			return nil
+		}
+	}
+	return whole(b, v)
+}
+
+// text adds a string that is plain.
+func text(b *bytes.Buffer, s string) {
+	b.WriteByte('"')
+	b.WriteString(s)
+	b.WriteByte('"')
+}
+
+// plain tells whether a string is written as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || isEscaped(rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+// isEscaped tells whether encoding/json writes a character otherwise wherever it is.
+func isEscaped(r rune) bool {
+	return r == '<' || r == '>' || r == '&' || r >= utf8.RuneSelf
 }
 
 // whole adds a value as encoding/json has it.
@@ -105,6 +177,7 @@ func object(b *bytes.Buffer, v reflect.Value, fs []field, depth int) error {
 }
 
 var (
+	number        = reflect.TypeFor[json.Number]()
 	marshaler     = reflect.TypeFor[json.Marshaler]()
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 	zeroer        = reflect.TypeFor[interface{ IsZero() bool }]()
@@ -112,6 +185,13 @@ var (
 
 // itself tells whether values of a type, or where they can be addressed, say how they look.
 func itself(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Struct:
+	default:
+		if t.PkgPath() == "" { // a type of the language, or made of others: it has no methods
+			return false
+		}
+	}
 	return of(t, marshaler) || of(t, textMarshaler)
 }
 

@@ -1,11 +1,14 @@
 package sparsejson_test
 
 import (
+	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -36,6 +39,20 @@ type ordinary struct {
 	InnersAt []*inner
 	hidden   int
 	Left     int `json:"-"`
+	Small    int8
+	Ints     []int
+	Number   json.Number
+	Named    name
+	Names    []name
+	Text     texts
+	TextAt   *texts
+	TextHere textsWhere
+	Texts    []texts
+	Both     both
+	BothAs   bothAs
+	Texter   encoding.TextMarshaler
+	Bits     []bits
+	Octets   []octet
 }
 
 // optional has the same, left out where it says nothing.
@@ -100,6 +117,39 @@ type saysWhere struct{ V string }
 func (s *saysWhere) MarshalJSON() ([]byte, error) { return []byte(`"where it is"`), nil }
 func (s *saysWhere) IsZero() bool                 { return s.V == "zero" }
 
+type name string
+
+type octet uint8
+
+// bits are bytes that say how they look.
+type bits uint8
+
+func (b bits) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int64(b), 2), nil }
+
+// texts are strings that say how they look.
+type texts struct{ V string }
+
+func (t texts) MarshalText() ([]byte, error) {
+	if t.V == "no text" {
+		return nil, errors.New("no text")
+	}
+	return []byte("text " + t.V), nil
+}
+
+type textsWhere struct{ V string }
+
+func (t *textsWhere) MarshalText() ([]byte, error) { return []byte("text where " + t.V), nil }
+
+// both says in two ways how it looks.
+type both struct{ texts }
+
+func (both) MarshalJSON() ([]byte, error) { return []byte(` "as JSON" `), nil }
+
+// bothAs does where it can be addressed.
+type bothAs struct{ texts }
+
+func (*bothAs) MarshalJSON() ([]byte, error) { return []byte(` "as JSON" `), nil }
+
 type zero struct{ V int }
 
 func (z zero) IsZero() bool { return z.V == 7 }
@@ -126,15 +176,23 @@ func fill(r *rand.Rand, v reflect.Value, depth int) {
 	switch v.Kind() {
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Int:
-		v.SetInt(int64(r.IntN(9)))
+	case reflect.Int, reflect.Int8:
+		v.SetInt(int64(r.IntN(256) - 128))
 	case reflect.Uint8:
 		v.SetUint(uint64(r.IntN(256)))
 	case reflect.Float64:
 		v.SetFloat(r.NormFloat64())
 	case reflect.String:
-		v.SetString([]string{"", "a", "zero", "<&>\u2028", "\xff\x00\n", `"\`}[r.IntN(6)])
+		if _, ok := v.Interface().(json.Number); ok {
+			v.SetString([]string{"1", "-2.5e3"}[r.IntN(2)])
+			return
+		}
+		v.SetString([]string{"", "a", "zero", "<&>\u2028", "\xff\x00\n", `"\`, "a b\x7f"}[r.IntN(7)])
 	case reflect.Interface:
+		if v.Type() == reflect.TypeFor[encoding.TextMarshaler]() {
+			v.Set(reflect.ValueOf([]any{texts{"<"}, &texts{"a"}, time.Unix(1, 2)}[r.IntN(3)]))
+			return
+		}
 		if v.NumMethod() > 0 {
 			v.Set(reflect.ValueOf(zero{7 * r.IntN(2)}))
 			return
@@ -146,7 +204,7 @@ func fill(r *rand.Rand, v reflect.Value, depth int) {
 	case reflect.Slice:
 		switch v.Interface().(type) {
 		case json.RawMessage:
-			v.SetBytes([]byte([]string{"1", ` {"a" : [1, "<"]} `, "null"}[r.IntN(3)]))
+			v.SetBytes([]byte([]string{"1", ` {"a" : [1, "<"]} `, "null", ` [ {} , "b c" ] `, `"é"`, "\"\u2028\""}[r.IntN(6)]))
 			return
 		}
 		v.Set(reflect.MakeSlice(v.Type(), r.IntN(4), 4))
@@ -218,13 +276,41 @@ func TestWhatEncodingJSONRefusesIsRefused(t *testing.T) {
 	around := &inner{}
 	around.B = around
 	for _, v := range []any{
-		math.NaN(), ordinary{Float: math.Inf(1)}, ordinary{Any: func() {}}, ordinary{Raw: json.RawMessage("{")}, ordinary{Any: make(chan int)}, around, []*inner{around},
+		math.NaN(), ordinary{Float: math.Inf(1)}, ordinary{Any: func() {}}, ordinary{Raw: json.RawMessage("{")}, ordinary{Raw: json.RawMessage{}}, ordinary{Raw: json.RawMessage("1 2")}, ordinary{Number: "x"},
+		ordinary{Text: texts{"no text"}}, ordinary{Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, ordinary{Any: make(chan int)}, around, []*inner{around},
 	} {
 		_, want := json.Marshal(v)
 		_, err := sparsejson.Marshal(v)
 		if want == nil || err == nil {
 			t.Errorf("%T: %v, want an error as %v", v, err, want)
 		}
+	}
+}
+
+// sparse is a record of which little is set.
+type sparse struct {
+	Op    string
+	Text  texts
+	Of    []int               `json:",omitempty"`
+	At    *sparse             `json:",omitempty"`
+	All   *optional           `json:",omitempty"`
+	List  []sparse            `json:",omitempty"`
+	Began time.Time           `json:",omitzero"`
+	Map   map[string]ordinary `json:",omitempty"`
+}
+
+// What is encoded the second time, as the first of a process is what this package is for:
+// it cannot be measured twice.
+func BenchmarkMarshal(b *testing.B) {
+	v := sparse{Op: "copy", Text: texts{"of it"}, Of: []int{1, 2}, List: []sparse{{Op: "a", Began: time.Unix(1, 2)}, {At: &sparse{}}}}
+	for name, marshal := range map[string]func(any) ([]byte, error){"sparsejson": sparsejson.Marshal, "json": json.Marshal} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := marshal(v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

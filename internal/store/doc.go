@@ -13,8 +13,8 @@
 //	format          version; written last, so a store that has it is whole
 //	blobs/ab/cdef…  bytes of blobs: regular files, mode 0444, no xattrs
 //	records.db      SQLite in WAL mode: nodes, results, refs
-//	logs/<run>/     a run: its record, with nodes of its own, and the output of steps;
-//	                locked while it goes on
+//	runs/<run>      record of a run, with nodes of its own; locked while it goes on
+//	logs/<run>/     output of its steps, if there is any
 //	ingest/<owner>/ being written; locked by its owner
 //	leases/<owner>  digests that an open store was shown; locked by its owner
 //	leases/.turn .sweep .gc   locks

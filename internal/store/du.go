@@ -24,7 +24,7 @@ type Usage struct {
 	Results     int
 	Refs        int
 	Runs        int
-	Logs        Count
+	Logs        Count // of runs, with their records
 	Ingest      Count // being written, or left by dead processes
 	Roots       Count // the cache of mountable roots
 	Corrupt     Count // set aside by Fsck
@@ -72,9 +72,10 @@ func (s *Store) du(ctx context.Context) (u Usage, err error) {
 	})
 	runs, rerr := s.Runs(ctx)
 	u.Runs, err = len(runs), errors.Join(err, rerr)
-	for name, c := range map[string]*Count{"logs": &u.Logs, "ingest": &u.Ingest, "roots": &u.Roots, "corrupt": &u.Corrupt} {
+	for name, c := range map[string]*Count{"runs": &u.Logs, "logs": &u.Logs, "ingest": &u.Ingest, "roots": &u.Roots, "corrupt": &u.Corrupt} {
 		n, size, uerr := usage(s.path(name))
-		*c = Count{n, size}
+		c.Number += n
+		c.Bytes += size
 		err = errors.Join(err, uerr)
 	}
 	for _, suffix := range []string{"", "-wal"} {

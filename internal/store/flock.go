@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -77,23 +78,36 @@ func linked(f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(a, b), err
 }
 
-// makeOwned makes a directory of a name that is new and holds its lock. The
-// directory is given up when the file is closed or the process dies.
-func makeOwned(path func() string) (*os.File, string, error) {
+// newDir makes a directory, for makeOwned.
+func newDir(path string) (*os.File, error) {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) { // reclaimed before it was locked
+		err = os.ErrExist
+	}
+	return f, err
+}
+
+// newFile makes a file, for makeOwned.
+func newFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+}
+
+// makeOwned makes a file or a directory of a name that is new and holds its lock. It is
+// given up when the file is closed or the process dies. An error of create that says that
+// there is something of that name is followed by another attempt.
+func makeOwned(path func() string, create func(path string) (*os.File, error)) (*os.File, string, error) {
 	pause := 20 * time.Microsecond
 	for range 100 {
 		p := path()
-		if err := os.Mkdir(p, 0o700); errors.Is(err, os.ErrExist) {
+		f, err := create(p)
+		if errors.Is(err, os.ErrExist) {
 			// It is another one's, or is about to be removed.
 			time.Sleep(pause)
 			pause = min(2*pause, longestPause)
 			continue
-		} else if err != nil {
-			return nil, "", err
-		}
-		f, err := os.Open(p)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // reclaimed before it was locked
 		} else if err != nil {
 			return nil, "", err
 		}
@@ -107,5 +121,17 @@ func makeOwned(path func() string) (*os.File, string, error) {
 			return nil, "", err
 		}
 	}
-	return nil, "", fmt.Errorf("no new directory after 100 attempts: %w", ErrBusy)
+	return nil, "", fmt.Errorf("no new name after 100 attempts: %w", ErrBusy)
+}
+
+// newName gives a name of n characters that is most likely new: whoever makes the file
+// finds out. It is no secret, and does without crypto/rand, of which the first byte takes
+// 0.2 milliseconds.
+func newName(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = letters[rand.IntN(len(letters))]
+	}
+	return string(b)
 }

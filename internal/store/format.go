@@ -13,13 +13,13 @@ import (
 
 const (
 	formatName    = "format"
-	formatVersion = "inlay-store 3\n"
+	formatVersion = "inlay-store 4\n"
 	initLock      = ".init"
 )
 
 // folders of a store; ensureFormat makes them.
 func folders() []string {
-	return []string{"blobs", "corrupt", "ingest", "leases", "logs", "roots"}
+	return []string{"blobs", "corrupt", "ingest", "leases", "logs", "roots", "runs"}
 }
 
 // ensureFormat checks the format of the store in dir, and makes the store when

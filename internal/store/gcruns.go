@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // TrimRuns removes runs beyond the limits of o, newest kept first, with their
@@ -22,9 +23,15 @@ func (s *Store) TrimRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	return n, nil
 }
 
-// CountRuns gives the number of runs, with those that are about to begin.
+// CountRuns gives the number of runs, with those that are about to begin, and whatever
+// else is in their place.
 func (s *Store) CountRuns() (int, error) {
-	names, err := s.runNames()
+	d, err := os.Open(s.path("runs"))
+	if err != nil {
+		return 0, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
 	return len(names), err
 }
 
@@ -53,13 +60,16 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		}
 		size := int64(0)
 		if o.KeepLogs > 0 {
-			if _, size, err = usage(s.path("logs", name)); err != nil {
+			if size, err = s.runSize(name); err != nil {
 				return n, err
 			}
 		}
 		if o.KeepRuns < 0 || o.KeepRuns > 0 && kept >= o.KeepRuns || o.KeepLogs < 0 || o.KeepLogs > 0 && bytes+size > o.KeepLogs {
 			// Without its record nobody finds a run of which logs are missing.
-			removed, err := removeUnowned(s.path("logs", name), func() error { return os.Remove(s.recordPath(name)) })
+			removed, err := removeUnowned(s.recordPath(name), nil)
+			if removed {
+				err = errors.Join(err, os.RemoveAll(s.path("logs", name)))
+			}
 			if err != nil {
 				return n, err
 			}
@@ -74,39 +84,76 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	return n, nil
 }
 
+// runSize gives how large the record and the logs of a run are.
+func (s *Store) runSize(name string) (int64, error) {
+	record, err := s.recordSize(name)
+	if err != nil {
+		return 0, err
+	}
+	_, logs, err := usage(s.path("logs", name))
+	return record + logs, err
+}
+
+// dropLogs removes logs that have lost their record.
+func (s *Store) dropLogs() error {
+	list, err := os.ReadDir(s.path("logs"))
+	if err != nil {
+		return err
+	}
+	for _, e := range list { // a record is made before them
+		if _, err := os.Lstat(s.recordPath(e.Name())); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err := os.RemoveAll(s.path("logs", e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // hasBegun tells whether a run has a record that says so: a process may have died, or the
 // power may have failed, before it did.
 func (s *Store) hasBegun(name string) (bool, error) {
-	size, err := s.recordSize(name)
-	if size == 0 || err != nil {
-		return false, err
+	// Without an *os.File: GC and TrimRuns ask this of each run.
+	path := s.recordPath(name)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if isNoRecord(err) {
+		return false, nil
+	} else if err != nil {
+		return false, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	f, err := os.Open(s.recordPath(name))
-	if err != nil {
-		return false, notThere(err)
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	defer f.Close()
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false, nil
+	}
 	first := make([]byte, len(`{"run":`))
-	n, err := f.ReadAt(first, 0)
-	if errors.Is(err, io.EOF) {
-		err = nil
+	n, err := unix.Pread(fd, first, 0)
+	if err != nil {
+		return false, &os.PathError{Op: "read", Path: path, Err: err}
 	}
-	return string(first[:n]) == `{"run":`, err
+	return string(first[:n]) == `{"run":`, nil
 }
 
-// notThere is no error where something was removed meanwhile.
-func notThere(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// isNoRecord tells whether an error says that there is no record, or something else in
+// its place or in that of the run.
+func isNoRecord(err error) bool {
+	for _, none := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ENXIO} {
+		if errors.Is(err, none) {
+			return true
+		}
 	}
-	return err
+	return false
 }
 
 // dropUnbegun removes what has no record, unless it is about to have one, or has one
 // since.
 func (s *Store) dropUnbegun(name string) error {
 	errBegun := errors.New("the run has begun")
-	_, err := removeUnowned(s.path("logs", name), func() error {
+	_, err := removeUnowned(s.recordPath(name), func() error {
 		begun, err := s.hasBegun(name)
 		if begun {
 			return errBegun

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -108,7 +107,7 @@ func (in *Ingest) newName() (string, error) {
 		return "", errEnded
 	}
 	if in.dir == nil {
-		dir, path, err := makeOwned(func() string { return in.s.path("ingest", rand.Text()[:16]) })
+		dir, path, err := makeOwned(func() string { return in.s.path("ingest", newName(16)) }, newDir)
 		if err != nil {
 			return "", err
 		}

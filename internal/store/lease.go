@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/inlaybuild/inlay/digest"
-	"golang.org/x/sys/unix"
 )
 
 // lease is a file leases/<owner> that lists, as plain digests of 32 bytes, what
@@ -118,26 +116,12 @@ func (l *lease) open() error {
 	if l.f != nil {
 		return nil
 	}
-	for range 100 {
-		path := filepath.Join(l.dir, rand.Text()[:16])
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-		if errors.Is(err, os.ErrExist) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		ok, err := tryFlock(f, unix.LOCK_EX)
-		if ok && err == nil {
-			if ok, err = linked(f, path); ok && err == nil {
-				l.f, l.path = f, path
-				return nil
-			}
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
-		}
+	f, path, err := makeOwned(func() string { return filepath.Join(l.dir, newName(16)) }, newFile)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("no new lease after 100 attempts: %w", ErrBusy)
+	l.f, l.path = f, path
+	return nil
 }
 
 func (l *lease) close() error {

@@ -72,36 +72,59 @@ func TestFsckTakesNothingForMissingThatIsBeingWritten(t *testing.T) {
 
 // What is no run, in the place of one, is none; all others stay what they are.
 func TestWhatIsNoRunInThePlaceOfOneDoesNoHarm(t *testing.T) {
-	inRecord := map[string]func(p string) error{
-		"a directory":   func(p string) error { return os.Mkdir(p, 0o700) },
-		"a fifo":        func(p string) error { return unix.Mkfifo(p, 0o600) },
-		"a symlink":     func(p string) error { return os.Symlink("nowhere", p) },
-		"a loop":        func(p string) error { return os.Symlink(filepath.Base(p), p) },
-		"nothing in it": func(p string) error { return os.WriteFile(p, nil, 0o600) },
-		"zeros":         func(p string) error { return os.WriteFile(p, make([]byte, 5000), 0o600) },
-	}
-	for name, put := range inRecord {
-		for where, at := range map[string]string{"the record": "20990101-000000.000000-AAAA/record", "the run": "20990101-000000.000000-AAAA"} {
-			t.Run(name+" in the place of "+where, func(t *testing.T) {
-				s := open(t, t.TempDir())
-				run, err := s.NewRun([]byte("{}"))
+	const at = "20990101-000000.000000-AAAA"
+	for name, put := range map[string]func(p string) error{
+		"a directory":    func(p string) error { return os.Mkdir(p, 0o700) },
+		"a full one":     func(p string) error { return os.MkdirAll(filepath.Join(p, "record"), 0o700) },
+		"a fifo":         func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"a symlink":      func(p string) error { return os.Symlink("nowhere", p) },
+		"a loop":         func(p string) error { return os.Symlink(filepath.Base(p), p) },
+		"a link to logs": func(p string) error { return os.Symlink("../logs", p) },
+		"nothing in it":  func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		"zeros":          func(p string) error { return os.WriteFile(p, make([]byte, 5000), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			run, err := s.NewRun([]byte("{}"))
+			check(t, err)
+			check(t, run.End(t.Context(), "done", nil))
+			check(t, put(filepath.Join(s.Dir(), "runs", at)))
+			ended := make(chan error, 1)
+			go func() { ended <- looksAndCollects(t.Context(), s, run.Name()) }()
+			select {
+			case err := <-ended:
 				check(t, err)
-				check(t, run.End(t.Context(), "done", nil))
-				p := filepath.Join(s.Dir(), "logs", at)
-				if where == "the record" {
-					check(t, os.Mkdir(filepath.Dir(p), 0o700))
-				}
-				check(t, put(p))
-				ended := make(chan error, 1)
-				go func() { ended <- looksAndCollects(t.Context(), s, run.Name()) }()
-				select {
-				case err := <-ended:
-					check(t, err)
-				case <-time.After(time.Minute):
-					t.Fatal("it hangs")
-				}
-			})
+			case <-time.After(time.Minute):
+				t.Fatal("it hangs")
+			}
+		})
+	}
+}
+
+// A collection that was cut off, or a power cut, leaves logs of which nobody knows: the
+// next one removes them, and no others.
+func TestLogsThatLostTheirRecordGoWithTheNextCollection(t *testing.T) {
+	s := open(t, t.TempDir())
+	for i := range 3 {
+		run, err := s.NewRun([]byte("{}"))
+		check(t, err)
+		f, err := run.Log(1)
+		check(t, err)
+		check(t, f.Close())
+		if i < 2 {
+			check(t, run.End(t.Context(), "done", nil))
+		} else {
+			defer run.End(t.Context(), "done", nil)
 		}
+		if i == 0 {
+			check(t, os.Remove(filepath.Join(s.Dir(), "runs", run.Name())))
+		}
+	}
+	_, err := s.GC(t.Context(), store.GCOptions{})
+	check(t, err)
+	runs, logs := files(t, filepath.Join(s.Dir(), "runs")), files(t, filepath.Join(s.Dir(), "logs"))
+	if len(runs) != 2 || len(logs) != 2 {
+		t.Fatalf("runs %v with logs %v", runs, logs)
 	}
 }
 
@@ -114,9 +137,7 @@ func TestARunThatNeverBeganIsNotCounted(t *testing.T) {
 		check(t, run.End(t.Context(), "done", nil))
 	}
 	for i, record := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00\x00"} {
-		dir := filepath.Join(s.Dir(), "logs", fmt.Sprint("20990101-000000.000000-AAA", i))
-		check(t, os.Mkdir(dir, 0o700))
-		check(t, os.WriteFile(filepath.Join(dir, "record"), []byte(record), 0o600))
+		check(t, os.WriteFile(filepath.Join(s.Dir(), "runs", fmt.Sprint("20990101-000000.000000-AAA", i)), []byte(record), 0o600))
 	}
 	if n, err := s.TrimRuns(t.Context(), store.GCOptions{KeepRuns: 3}); n != 0 || err != nil {
 		t.Fatalf("%d runs were removed: %v", n, err)
@@ -124,7 +145,7 @@ func TestARunThatNeverBeganIsNotCounted(t *testing.T) {
 	if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 3 {
 		t.Fatalf("%+v %v", runs, err)
 	}
-	if left := files(t, filepath.Join(s.Dir(), "logs")); len(left) != 3 {
+	if left := files(t, filepath.Join(s.Dir(), "runs")); len(left) != 3 {
 		t.Fatalf("left: %v", left)
 	}
 }
@@ -136,7 +157,7 @@ func TestFsckNamesDamagedRecords(t *testing.T) {
 	check(t, err)
 	check(t, run.PutStep(t.Context(), store.Step{Name: "x", State: "done", After: tree}))
 	check(t, run.End(t.Context(), "done", nil))
-	p := filepath.Join(s.Dir(), "logs", run.Name(), "record")
+	p := filepath.Join(s.Dir(), "runs", run.Name())
 	b, err := os.ReadFile(p)
 	check(t, err)
 	check(t, os.WriteFile(p, bytes.Replace(b, []byte("sha256:"), []byte("sha256;"), 1), 0o600))

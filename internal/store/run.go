@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,8 +52,8 @@ type Run struct {
 	data    json.RawMessage
 
 	mu      sync.Mutex
-	dir     *os.File // its lock says that the run goes on; nil until it has begun
-	record  *os.File
+	record  *os.File                   // its lock says that the run goes on; nil until it has begun
+	logs    bool                       // it has a directory for them
 	size    int64                      // of what counts of the record
 	own     map[digest.Digest]struct{} // nodes that are in it
 	ownSize int                        // of these
@@ -81,45 +80,45 @@ func (s *Store) NewRun(data json.RawMessage) (*Run, error) {
 	}
 	s.runs.Store(true)
 	now := s.opts.Now()
-	return &Run{s: s, data: data, started: now, name: now.UTC().Format("20060102-150405.000000-") + rand.Text()[:4]}, nil
+	return &Run{s: s, data: data, started: now, name: now.UTC().Format("20060102-150405.000000-") + newName(4)}, nil
 }
 
 // Name is the run's name.
 func (r *Run) Name() string { return r.name }
 
-// Begin makes the directory of the run, takes its lock, and records what the run was
-// asked. Others call it when they need it; it costs a tenth of a millisecond.
+// Begin records what the run was asked, so that others see it. Who records something
+// else of it need not call it.
 func (r *Run) Begin() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
-		return fmt.Errorf("run %s: %w", r.name, errEnded)
-	}
 	return r.begin()
 }
 
 // begin is Begin for a caller that holds mu.
-func (r *Run) begin() (err error) {
-	if r.dir == nil {
-		if r.dir, _, err = makeOwned(func() string { return r.s.path("logs", r.name) }); err != nil {
-			return err
-		}
-	}
-	if r.record == nil {
-		if r.record, err = os.OpenFile(r.s.recordPath(r.name), os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
-			return err
-		}
-	}
-	if r.size > 0 {
+func (r *Run) begin() error {
+	switch {
+	case r.over:
+		return fmt.Errorf("run %s: %w", r.name, errEnded)
+	case r.size > 0:
 		return nil
 	}
-	return r.append(runEntry{Run: &runBegun{Started: r.started, Data: r.data}})
+	return r.append()
 }
 
-// append writes lines of the record, all or none unless the process dies. The caller
-// holds mu.
+// append writes lines of the record, behind its first one, all or none unless the
+// process dies. The caller holds mu.
 func (r *Run) append(lines ...runEntry) (err error) {
-	var b []byte
+	if r.record == nil {
+		if r.record, _, err = makeOwned(func() string { return r.s.recordPath(r.name) }, newFile); err != nil {
+			return err
+		}
+	}
+	b := make([]byte, 0, 2048)
+	if r.size == 0 {
+		if b, err = appendEntry(b, runEntry{Run: &runBegun{Started: r.started, Data: r.data}}); err != nil {
+			return fmt.Errorf("encode the record of run %s: %w", r.name, err)
+		}
+	}
 	for _, e := range lines {
 		if b, err = appendEntry(b, e); err != nil {
 			return fmt.Errorf("encode the record of run %s: %w", r.name, err)
@@ -147,9 +146,6 @@ func (ch *RunChanges) put(now time.Time) error {
 	defer r.mu.Unlock()
 	if r.ended {
 		return fmt.Errorf("run %s: %w", r.name, errEnded)
-	}
-	if err := r.begin(); err != nil {
-		return err
 	}
 	nodes, err := r.fresh(ch.Nodes)
 	if err != nil {
@@ -189,10 +185,26 @@ func (s *Step) trees() []digest.Digest {
 
 // Log makes the file for the output of a step, empty. Its format is the caller's.
 func (r *Run) Log(index int) (*os.File, error) {
-	if err := r.Begin(); err != nil {
+	if err := r.PrepareLogs(); err != nil {
 		return nil, err
 	}
 	return os.OpenFile(r.s.logPath(r.name, index), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+}
+
+// PrepareLogs begins the run, and makes the directory for its logs, as the first call of
+// [Run.Log] does, which takes a tenth of a millisecond.
+func (r *Run) PrepareLogs() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.begin(); err != nil || r.logs {
+		return err
+	}
+	// Behind the record: logs without one are nobody's.
+	if err := os.Mkdir(r.s.path("logs", r.name), 0o700); err != nil {
+		return err
+	}
+	r.logs = true
+	return nil
 }
 
 func (s *Store) logPath(run string, index int) string {
@@ -216,10 +228,8 @@ func (r *Run) End(ctx context.Context, state RunState, data json.RawMessage) err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, f := range []*os.File{r.record, r.dir} {
-		if f != nil {
-			err = errors.Join(err, f.Close())
-		}
+	if r.record != nil {
+		err = errors.Join(err, r.record.Close())
 	}
 	return err
 }

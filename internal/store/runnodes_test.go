@@ -39,7 +39,7 @@ func ownTree(t testing.TB, s *store.Store, text string) (run string, top digest.
 }
 
 func recordFile(s *store.Store, run string) string {
-	return filepath.Join(s.Dir(), "logs", run, "record")
+	return filepath.Join(s.Dir(), "runs", run)
 }
 
 func TestNodesOfARunAreThereByDigestAndNotTheStores(t *testing.T) {

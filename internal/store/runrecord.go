@@ -5,25 +5,22 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/inlaybuild/inlay/digest"
 	"github.com/inlaybuild/inlay/internal/sparsejson"
 	"golang.org/x/sys/unix"
 )
 
-// recordName is the file of a run, beside its logs, that has all but those: lines of
-// JSON, each a runEntry, written as the run goes on. The first is what was asked, the
-// last how it ended; between them a later line of a step replaces an earlier one, and nodes
-// of trees come before the steps that name these. What is
-// no such line, or not all of one, counts for nothing: its writer died, or there was a
-// power cut.
-const recordName = "record"
-
-// runEntry is a line of a record. One of its fields is set.
+// runEntry is a line of a run's record, which is a file that has all of it but its logs:
+// lines of JSON, written as the run goes on. The first is what was asked, the last how it
+// ended; between them a later line of a step replaces an earlier one, and nodes of trees
+// come before the steps that name these. What is no such line, or not all of one, counts
+// for nothing: its writer died, or there was a power cut. One of the fields is set.
 type runEntry struct {
 	Run  *runBegun `json:"run,omitempty"`
 	Node *runNode  `json:"node,omitempty"`
@@ -42,17 +39,102 @@ type runEnded struct {
 	Data  json.RawMessage `json:"data,omitempty"` // in the place of that of the beginning
 }
 
-// appendEntry adds a line to those in b.
+// appendEntry adds a line to those in b. It writes what encoding/json would, which takes
+// many times as long, and as long as a run for the first line of a process.
 func appendEntry(b []byte, e runEntry) ([]byte, error) {
-	if e.Node != nil { // as the encoder would, which takes many times as long
-		b = fmt.Appendf(b, `{"node":{"digest":"%s","data":"`, e.Node.Digest)
-		return append(base64.StdEncoding.AppendEncode(b, e.Node.Data), "\"}}\n"...), nil
+	l := entryLine{b: b}
+	switch {
+	case e.Run != nil:
+		l.begin("run").time("started", e.Run.Started).raw("data", e.Run.Data)
+	case e.Node != nil:
+		l.begin("node").digest("digest", e.Node.Digest).bytes("data", e.Node.Data)
+	case e.Step != nil:
+		s := e.Step
+		l.begin("step").number("index", s.Index).text("name", s.Name).text("state", string(s.State))
+		if !s.Before.IsZero() {
+			l.digest("before", s.Before)
+		}
+		if !s.After.IsZero() {
+			l.digest("after", s.After)
+		}
+		if !s.Started.IsZero() {
+			l.time("started", s.Started)
+		}
+		if !s.Ended.IsZero() {
+			l.time("ended", s.Ended)
+		}
+		l.raw("data", s.Data)
+	case e.End != nil:
+		l.begin("end").text("state", string(e.End.State)).time("ended", e.End.Ended).raw("data", e.End.Data)
 	}
-	line, err := sparsejson.Marshal(e)
-	if err != nil {
-		return b, err
+	if l.err != nil {
+		return b, l.err
 	}
-	return append(append(b, line...), '\n'), nil
+	return append(l.b, "}}\n"...), nil
+}
+
+// entryLine is a line that is being written.
+type entryLine struct {
+	b   []byte
+	err error
+}
+
+func (l *entryLine) begin(kind string) *entryLine {
+	l.b = append(append(append(l.b, `{"`...), kind...), `":{`...)
+	return l
+}
+
+func (l *entryLine) key(name string) {
+	if l.b[len(l.b)-1] != '{' {
+		l.b = append(l.b, ',')
+	}
+	l.b = append(append(append(l.b, '"'), name...), `":`...)
+}
+
+func (l *entryLine) number(name string, n int) *entryLine {
+	l.key(name)
+	l.b = strconv.AppendInt(l.b, int64(n), 10)
+	return l
+}
+
+func (l *entryLine) digest(name string, d digest.Digest) *entryLine {
+	l.key(name)
+	l.b = append(append(append(l.b, '"'), d.String()...), '"')
+	return l
+}
+
+func (l *entryLine) bytes(name string, data []byte) *entryLine {
+	l.key(name)
+	l.b = append(base64.StdEncoding.AppendEncode(append(l.b, '"'), data), '"')
+	return l
+}
+
+func (l *entryLine) text(name, s string) *entryLine {
+	l.key(name)
+	return l.encoded(sparsejson.Marshal(s))
+}
+
+func (l *entryLine) time(name string, t time.Time) *entryLine {
+	l.key(name)
+	return l.encoded(t.MarshalJSON())
+}
+
+// raw adds what is JSON, unless there is none.
+func (l *entryLine) raw(name string, data json.RawMessage) *entryLine {
+	if len(data) == 0 {
+		return l
+	}
+	l.key(name)
+	if json.Valid(data) && !bytes.ContainsAny(data, "\r\n") {
+		return l.encoded(data, nil)
+	}
+	return l.encoded(json.Marshal(data))
+}
+
+func (l *entryLine) encoded(data []byte, err error) *entryLine {
+	l.b = append(l.b, data...)
+	l.err = errors.Join(l.err, err)
+	return l
 }
 
 // entries calls yield for each line of a record that counts and has one of the kinds,
@@ -124,10 +206,10 @@ func stepsOf(record []byte) []Step {
 
 // runNames gives the names of runs, and of what may be one, oldest first.
 func (s *Store) runNames() ([]string, error) {
-	list, err := os.ReadDir(s.path("logs"))
+	list, err := os.ReadDir(s.path("runs"))
 	var names []string
 	for _, e := range list {
-		if e.IsDir() {
+		if e.Type().IsRegular() {
 			names = append(names, e.Name())
 		}
 	}
@@ -137,10 +219,8 @@ func (s *Store) runNames() ([]string, error) {
 // recordSize gives the size of a run's record; 0 if there is none.
 func (s *Store) recordSize(run string) (int64, error) {
 	info, err := os.Lstat(s.recordPath(run))
-	for _, none := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP} { // no directory of this name
-		if errors.Is(err, none) {
-			return 0, nil
-		}
+	if isNoRecord(err) {
+		return 0, nil
 	}
 	if err != nil || !info.Mode().IsRegular() {
 		return 0, err
@@ -160,7 +240,7 @@ func (s *Store) readRecord(run string) ([]byte, error) {
 	return b, err
 }
 
-func (s *Store) recordPath(run string) string { return s.path("logs", run, recordName) }
+func (s *Store) recordPath(run string) string { return s.path("runs", run) }
 
 // info gives how a run stands; false if there is none of that name.
 func (s *Store) info(run string) (info RunInfo, begun bool, err error) {
@@ -182,7 +262,7 @@ func (s *Store) info(run string) (info RunInfo, begun bool, err error) {
 
 // runLives tells whether the process of a run holds its lock.
 func (s *Store) runLives(name string) bool {
-	f, err := os.Open(s.path("logs", name))
+	f, err := os.Open(s.recordPath(name))
 	if err != nil {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
@@ -84,14 +85,50 @@ func TestWhatIsNoLineOfARecordHidesNoneThatIs(t *testing.T) {
 // What the store writes is read by programs of later versions, and a node is looked for in
 // the bytes.
 func TestALineOfANodeIsWhatItWas(t *testing.T) {
-	some := runEntry{Node: &runNode{digest.Of([]byte("a")), []byte("<\x00\xff>, and so on")}}
-	line, err := appendEntry(nil, some)
-	if encoded, jerr := json.Marshal(some); err != nil || jerr != nil || string(line) != string(encoded)+"\n" {
-		t.Errorf("%s is not %s: %v %v", line, encoded, err, jerr)
-	}
 	const want = `{"node":{"digest":"sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb","data":"YQ=="}}` + "\n"
 	if got, err := appendEntry(nil, runEntry{Node: &runNode{digest.Of([]byte("a")), []byte("a")}}); err != nil || string(got) != want {
 		t.Errorf("%s %v, want %s", got, err, want)
+	}
+}
+
+func TestALineIsWhatEncodingJSONWrites(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	texts := []string{"", "done", "<&>", "\u2028é", "a\nb\"\\", "\xff\x00"}
+	data := []json.RawMessage{nil, {}, json.RawMessage(`{}`), json.RawMessage(`{"A":[1,"é"],"B":null}`), json.RawMessage("{\n}"), json.RawMessage("\"\\n\"")}
+	times := []time.Time{{}, time.Unix(1, 0).UTC(), time.Unix(1e9, 123456789), time.Now()}
+	digests := []digest.Digest{{}, digest.Of(nil), digest.Of([]byte("a"))}
+	for range 2000 {
+		text, raw, at := texts[r.IntN(len(texts))], data[r.IntN(len(data))], times[r.IntN(len(times))]
+		e := []runEntry{
+			{Run: &runBegun{at, raw}},
+			{Node: &runNode{digest.Of([]byte(text)), []byte(text)}},
+			{Step: &Step{
+				Index: r.IntN(100), Name: text, State: RunState(texts[r.IntN(len(texts))]), Before: digests[r.IntN(3)], After: digests[r.IntN(3)],
+				Started: at, Ended: times[r.IntN(len(times))], Data: raw,
+			}},
+			{End: &runEnded{RunState(text), at, raw}},
+		}[r.IntN(4)]
+		want, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := appendEntry([]byte("before"), e)
+		if err != nil || string(got) != "before"+string(want)+"\n" {
+			t.Fatalf("%s %v, want %s", got, err, want)
+		}
+	}
+}
+
+func TestWhatIsNoJSONIsNotRecorded(t *testing.T) {
+	for _, e := range []runEntry{
+		{Run: &runBegun{Data: json.RawMessage("{")}},
+		{Step: &Step{Data: json.RawMessage("1}\n{2")}},
+		{Step: &Step{Ended: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{End: &runEnded{Data: json.RawMessage("x")}},
+	} {
+		if got, err := appendEntry([]byte("before"), e); err == nil || string(got) != "before" {
+			t.Errorf("%s %v", got, err)
+		}
 	}
 }
 
@@ -154,7 +191,7 @@ func TestARunThatHasOnlyBegunIsSeenAndCrashesWithItsProcess(t *testing.T) {
 		}
 	}
 	stands(Running)
-	run.dir.Close() // as its process ends
+	run.record.Close() // as its process ends
 	stands(Crashed)
 }
 

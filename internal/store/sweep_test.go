@@ -146,7 +146,7 @@ func TestAMarkOfUnflushedBlobsIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close(context.Background())
-	dir, path, err := makeOwned(func() string { return s.path("ingest", "x") })
+	dir, path, err := makeOwned(func() string { return s.path("ingest", "x") }, newDir)
 	if err != nil {
 		t.Fatal(err)
 	}
