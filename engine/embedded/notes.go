@@ -32,8 +32,8 @@ type notes struct {
 	changed []*note
 	timer   *time.Timer // after it, what changed is written
 	waits   timing
-	logged  int64       // bytes of logs
-	told    bool        // that something cannot be written
+	logged  int64 // bytes of logs
+	told    bool  // that something cannot be written
 	over    bool
 }
 

@@ -12,12 +12,17 @@ import (
 
 // TrimRuns removes runs beyond the limits of o, newest kept first, with their
 // logs; what only they needed goes with the next GC. It costs a look at each run,
-// and at all its files if their size is limited.
+// and at all its files if their size is limited. What a power cut left of a run counts as
+// one until GC.
 func (s *Store) TrimRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	if err := s.writable(); err != nil {
 		return 0, err
 	}
-	if n, err = s.dropRuns(ctx, o); err != nil {
+	hasRecord := func(name string) (bool, error) {
+		size, err := s.recordSize(name)
+		return size > 0, err
+	}
+	if n, err = s.dropRuns(ctx, o, hasRecord); err != nil {
 		return n, fmt.Errorf("remove old runs: %w", err)
 	}
 	return n, nil
@@ -36,8 +41,8 @@ func (s *Store) CountRuns() (int, error) {
 }
 
 // dropRuns removes runs beyond the limits, newest kept first, and what is left of
-// runs that never began. Runs that go on are kept.
-func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
+// runs that never began, as hasBegun tells. Runs that go on are kept.
+func (s *Store) dropRuns(ctx context.Context, o GCOptions, hasBegun func(name string) (bool, error)) (n int, err error) {
 	names, err := s.runNames()
 	if err != nil {
 		return 0, err
@@ -48,7 +53,7 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		begun, err := s.hasBegun(name)
+		begun, err := hasBegun(name)
 		if err == nil && !begun {
 			err = s.dropUnbegun(name)
 		}
@@ -65,11 +70,7 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 			}
 		}
 		if o.KeepRuns < 0 || o.KeepRuns > 0 && kept >= o.KeepRuns || o.KeepLogs < 0 || o.KeepLogs > 0 && bytes+size > o.KeepLogs {
-			// Without its record nobody finds a run of which logs are missing.
-			removed, err := removeUnowned(s.recordPath(name), nil)
-			if removed {
-				err = errors.Join(err, os.RemoveAll(s.path("logs", name)))
-			}
+			removed, err := s.dropRun(name)
 			if err != nil {
 				return n, err
 			}
@@ -82,6 +83,32 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		bytes += size
 	}
 	return n, nil
+}
+
+// dropRun removes a run that has begun, unless it goes on: then its lock is held from
+// before it begins.
+func (s *Store) dropRun(name string) (removed bool, err error) {
+	f, err := os.Open(s.recordPath(name))
+	if err != nil {
+		return false, notThere(err)
+	}
+	defer f.Close()
+	if free, err := tryFlock(f, unix.LOCK_EX); !free || err != nil {
+		return false, err
+	}
+	// Without its record nobody finds a run of which logs are missing.
+	if err := os.Remove(f.Name()); err != nil {
+		return false, notThere(err)
+	}
+	return true, os.RemoveAll(s.path("logs", name))
+}
+
+// notThere is no error where another process was faster to remove something.
+func notThere(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // runSize gives how large the record and the logs of a run are.

@@ -136,18 +136,25 @@ func TestARunThatNeverBeganIsNotCounted(t *testing.T) {
 		check(t, err)
 		check(t, run.End(t.Context(), "done", nil))
 	}
-	for i, record := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00\x00"} {
-		check(t, os.WriteFile(filepath.Join(s.Dir(), "runs", fmt.Sprint("20990101-000000.000000-AAA", i)), []byte(record), 0o600))
+	look := func(removed int, err error) {
+		t.Helper()
+		if removed != 0 || err != nil {
+			t.Fatalf("%d runs were removed: %v", removed, err)
+		}
+		if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 3 {
+			t.Fatalf("%+v %v", runs, err)
+		}
+		if left := files(t, filepath.Join(s.Dir(), "runs")); len(left) != 3 {
+			t.Fatalf("left: %v", left)
+		}
 	}
-	if n, err := s.TrimRuns(t.Context(), store.GCOptions{KeepRuns: 3}); n != 0 || err != nil {
-		t.Fatalf("%d runs were removed: %v", n, err)
-	}
-	if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 3 {
-		t.Fatalf("%+v %v", runs, err)
-	}
-	if left := files(t, filepath.Join(s.Dir(), "runs")); len(left) != 3 {
-		t.Fatalf("left: %v", left)
-	}
+	at := filepath.Join(s.Dir(), "runs", "20990101-000000.000000-AAAA")
+	check(t, os.WriteFile(at, nil, 0o600))
+	look(s.TrimRuns(t.Context(), store.GCOptions{KeepRuns: 3}))
+	check(t, os.WriteFile(at, nil, 0o600))
+	check(t, os.WriteFile(at+"B", make([]byte, 100), 0o600)) // by a power cut
+	r, err := s.GC(t.Context(), store.GCOptions{KeepRuns: 3})
+	look(r.Runs, err)
 }
 
 func TestFsckNamesDamagedRecords(t *testing.T) {

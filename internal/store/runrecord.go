@@ -114,9 +114,10 @@ func (l *entryLine) text(name, s string) *entryLine {
 	return l.encoded(sparsejson.Marshal(s))
 }
 
+// time adds a time. Only that of others would have the time zones of the host read.
 func (l *entryLine) time(name string, t time.Time) *entryLine {
 	l.key(name)
-	return l.encoded(t.MarshalJSON())
+	return l.encoded(t.UTC().MarshalJSON())
 }
 
 // raw adds what is JSON, unless there is none.

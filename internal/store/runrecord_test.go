@@ -95,7 +95,7 @@ func TestALineIsWhatEncodingJSONWrites(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	texts := []string{"", "done", "<&>", "\u2028é", "a\nb\"\\", "\xff\x00"}
 	data := []json.RawMessage{nil, {}, json.RawMessage(`{}`), json.RawMessage(`{"A":[1,"é"],"B":null}`), json.RawMessage("{\n}"), json.RawMessage("\"\\n\"")}
-	times := []time.Time{{}, time.Unix(1, 0).UTC(), time.Unix(1e9, 123456789), time.Now()}
+	times := []time.Time{{}, time.Unix(1, 0).UTC(), time.Unix(1e9, 123456789).UTC(), time.Now().UTC()}
 	digests := []digest.Digest{{}, digest.Of(nil), digest.Of([]byte("a"))}
 	for range 2000 {
 		text, raw, at := texts[r.IntN(len(texts))], data[r.IntN(len(data))], times[r.IntN(len(times))]
