@@ -48,6 +48,9 @@ func encode(b *bytes.Buffer, v reflect.Value, depth int) error {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		b.Write(strconv.AppendInt(b.AvailableBuffer(), v.Int(), 10))
 		return nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		b.Write(strconv.AppendUint(b.AvailableBuffer(), v.Uint(), 10))
+		return nil
 	case reflect.String:
 		if s := v.String(); plain(s) && v.Type() != number {
 			text(b, s)
@@ -84,7 +87,7 @@ func encode(b *bytes.Buffer, v reflect.Value, depth int) error {
 
 // said adds a value that says itself how it looks.
 func said(b *bytes.Buffer, v reflect.Value) error {
-	if k := v.Kind(); k == reflect.Pointer || k == reflect.Interface { // there may be nothing that can say it
+	if k := v.Kind(); k == reflect.Interface || k == reflect.Pointer && v.IsNil() {
 		return whole(b, v)
 	}
 	switch x := v.Interface().(type) {
