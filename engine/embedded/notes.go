@@ -380,17 +380,21 @@ const fewRuns = 20
 // logs, and otherwise now and then, as looking takes longer than many a run.
 func (ns *notes) trims() bool {
 	const often = 8
-	return ns.large() || ns.engine.keepRuns().KeepRuns < fewRuns || rand.IntN(often) == 0
+	return ns.logs() >= muchLogged || ns.engine.keepRuns().KeepRuns < fewRuns || rand.IntN(often) == 0
 }
 
-func (ns *notes) large() bool {
+// muchLogged is from how many bytes of logs on a run has large ones.
+const muchLogged = 1 << 20
+
+// logs tells how many bytes of logs the run has.
+func (ns *notes) logs() int64 {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	return ns.logged > 1<<20
+	return ns.logged
 }
 
 // trimRuns forgets runs beyond the limits. How large all logs are, which takes longest to
-// find out, it seldom asks after a run with little logs.
+// find out, it seldom asks after a run with little logs, and never after one without.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
 	const often = 8
 	o := e.keepRuns()
@@ -402,7 +406,7 @@ func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
 	if err != nil {
 		return err
 	}
-	if !ns.large() && n%often > 0 {
+	if logged := ns.logs(); logged == 0 || logged < muchLogged && n%often > 0 {
 		o.KeepLogs = 0
 	}
 	if o.KeepLogs > 0 || o.KeepRuns > 0 && n > o.KeepRuns+slack {

@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -253,8 +254,7 @@ func fieldsOf(t reflect.Type) ([]field, bool) {
 }
 
 func findFields(t reflect.Type) []field {
-	fs := []field{}
-	seen := map[string]bool{}
+	fs := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		if sf.Anonymous {
@@ -283,10 +283,10 @@ func findFields(t reflect.Type) []field {
 				return nil
 			}
 		}
-		if seen[name] || strings.ContainsFunc(name, isOdd) {
+		twice := slices.ContainsFunc(fs, func(g field) bool { return g.key == f.key })
+		if twice || strings.ContainsFunc(name, isOdd) {
 			return nil
 		}
-		seen[name] = true
 		fs = append(fs, f)
 	}
 	return fs

@@ -77,7 +77,10 @@ func (s *Store) collect(ctx context.Context, o GCOptions, r *GCReport) (err erro
 	if err := s.dropLeases(); err != nil {
 		return err
 	}
-	if r.Runs, err = s.dropRuns(ctx, o, s.hasBegun); err != nil {
+	if err := s.dropUnbegun(ctx); err != nil {
+		return err
+	}
+	if r.Runs, err = s.dropRuns(ctx, o); err != nil {
 		return err
 	}
 	if err := s.dropLogs(); err != nil {

@@ -11,18 +11,14 @@ import (
 )
 
 // TrimRuns removes runs beyond the limits of o, newest kept first, with their
-// logs; what only they needed goes with the next GC. It costs a look at each run,
-// and at all its files if their size is limited. What a power cut left of a run counts as
-// one until GC.
+// logs; what only they needed goes with the next GC. It costs a look at each run
+// that it removes, and at all files of runs if their size is limited. What is left of a run
+// that never began counts as one until GC.
 func (s *Store) TrimRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	if err := s.writable(); err != nil {
 		return 0, err
 	}
-	hasRecord := func(name string) (bool, error) {
-		size, err := s.recordSize(name)
-		return size > 0, err
-	}
-	if n, err = s.dropRuns(ctx, o, hasRecord); err != nil {
+	if n, err = s.dropRuns(ctx, o); err != nil {
 		return n, fmt.Errorf("remove old runs: %w", err)
 	}
 	return n, nil
@@ -40,9 +36,8 @@ func (s *Store) CountRuns() (int, error) {
 	return len(names), err
 }
 
-// dropRuns removes runs beyond the limits, newest kept first, and what is left of
-// runs that never began, as hasBegun tells. Runs that go on are kept.
-func (s *Store) dropRuns(ctx context.Context, o GCOptions, hasBegun func(name string) (bool, error)) (n int, err error) {
+// dropRuns removes runs beyond the limits, newest kept first. Runs that go on are kept.
+func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	names, err := s.runNames()
 	if err != nil {
 		return 0, err
@@ -52,16 +47,6 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions, hasBegun func(name st
 	for _, name := range slices.Backward(names) {
 		if err := ctx.Err(); err != nil {
 			return n, err
-		}
-		begun, err := hasBegun(name)
-		if err == nil && !begun {
-			err = s.dropUnbegun(name)
-		}
-		if err != nil {
-			return n, err
-		}
-		if !begun {
-			continue
 		}
 		size := int64(0)
 		if o.KeepLogs > 0 {
@@ -85,30 +70,18 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions, hasBegun func(name st
 	return n, nil
 }
 
-// dropRun removes a run that has begun, unless it goes on: then its lock is held from
-// before it begins.
+// dropRun removes a run, unless it goes on.
 func (s *Store) dropRun(name string) (removed bool, err error) {
-	f, err := os.Open(s.recordPath(name))
-	if err != nil {
-		return false, notThere(err)
-	}
-	defer f.Close()
-	if free, err := tryFlock(f, unix.LOCK_EX); !free || err != nil {
-		return false, err
+	var size int64
+	removed, err = removeUnowned(s.recordPath(name), func() (err error) {
+		size, err = s.recordSize(name)
+		return err
+	})
+	if err != nil || size == 0 { // whoever was about to begin it does so now, and has the logs
+		return removed, err
 	}
 	// Without its record nobody finds a run of which logs are missing.
-	if err := os.Remove(f.Name()); err != nil {
-		return false, notThere(err)
-	}
-	return true, os.RemoveAll(s.path("logs", name))
-}
-
-// notThere is no error where another process was faster to remove something.
-func notThere(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
+	return removed, os.RemoveAll(s.path("logs", name))
 }
 
 // runSize gives how large the record and the logs of a run are.
@@ -138,10 +111,9 @@ func (s *Store) dropLogs() error {
 	return nil
 }
 
-// hasBegun tells whether a run has a record that says so: a process may have died, or the
-// power may have failed, before it did.
+// hasBegun tells whether a run has a record that says so.
 func (s *Store) hasBegun(name string) (bool, error) {
-	// Without an *os.File: GC and TrimRuns ask this of each run.
+	// Without an *os.File: GC asks this of each run.
 	path := s.recordPath(name)
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if isNoRecord(err) {
@@ -176,9 +148,27 @@ func isNoRecord(err error) bool {
 	return false
 }
 
-// dropUnbegun removes what has no record, unless it is about to have one, or has one
-// since.
-func (s *Store) dropUnbegun(name string) error {
+// dropUnbegun removes what is left of runs that never began: a process may have died, or
+// the power may have failed, before they did.
+func (s *Store) dropUnbegun(ctx context.Context) error {
+	names, err := s.runNames()
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		begun, err := s.hasBegun(name)
+		if err == nil && !begun {
+			err = s.dropIfUnbegun(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// dropIfUnbegun removes a record that says nothing, unless it is about to, or does since.
+func (s *Store) dropIfUnbegun(name string) error {
 	errBegun := errors.New("the run has begun")
 	_, err := removeUnowned(s.recordPath(name), func() error {
 		begun, err := s.hasBegun(name)
