@@ -59,7 +59,7 @@ type Options struct {
 	Asked string
 	// KeepRuns and KeepLogs are how many runs, and how many bytes of logs, are
 	// kept: the oldest beyond that are forgotten at the end of a run, now and then,
-	// so that there may be some 20 more; [Engine.Collect] leaves no more.
+	// so that there may be some 30 more; [Engine.Collect] leaves no more.
 	// 0 is 100 runs and 1 GiB; a negative number is no limit.
 	KeepRuns int
 	KeepLogs int64

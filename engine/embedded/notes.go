@@ -41,7 +41,7 @@ type notes struct {
 type timing int
 
 const (
-	idle  timing = iota // nothing: all is written
+	idle  timing = iota // nothing: there is nothing to be written
 	set                 // it will go off
 	fired               // it went off, and all is being written
 	again               // the same, but something changed since
@@ -51,6 +51,9 @@ const (
 // settle is how long a change waits for others, so that they are written at once.
 // It is part of the time that passes before others see it.
 const settle = 25 * time.Millisecond
+
+// anew is how long what could not be written waits for the next attempt.
+const anew = time.Second
 
 // record begins to write down a run; nil if it is not to be remembered.
 func (e *Engine) record(ctx context.Context, asked string, n *graph.Node, ev *events) (*notes, error) {
@@ -91,21 +94,24 @@ func (ns *notes) settled(ctx context.Context) {
 	if over {
 		return
 	}
-	_ = ns.write(ctx, store.RunChanges{}) // it has told; what was not written is tried again
+	err := ns.write(ctx, store.RunChanges{}) // it has told
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	before := ns.waits
-	ns.waits = idle
-	switch before {
-	case again:
+	switch {
+	case err != nil:
+		ns.wait(anew)
+	case ns.waits == again:
 		ns.wait(settle)
-	case hurry:
+	case ns.waits == hurry:
 		ns.wait(0)
+	default:
+		ns.waits = idle
 	}
 }
 
 // wait sets the timer. The caller holds mu.
 func (ns *notes) wait(d time.Duration) {
+	ns.waits = idle
 	if !ns.over {
 		ns.timer.Reset(d)
 		ns.waits = set
@@ -234,7 +240,10 @@ func (ns *notes) skip(r *run) {
 // end writes down how the run ended, by the commit that writes its last steps.
 func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 	ns.mu.Lock()
-	over := ns.over
+	if ns.over {
+		ns.mu.Unlock()
+		return nil
+	}
 	ns.over = true
 	ns.timer.Stop()
 	for _, n := range ns.steps {
@@ -243,9 +252,6 @@ func (ns *notes) end(ctx context.Context, failed error, canceled bool) error {
 		}
 	}
 	ns.mu.Unlock()
-	if over {
-		return nil
-	}
 	state := runs.Done
 	switch {
 	case failed != nil && (canceled || errors.Is(failed, context.Canceled)):
@@ -317,7 +323,11 @@ func (ns *notes) write(ctx context.Context, ch store.RunChanges) error {
 				ns.changed = append(ns.changed, n)
 			}
 		}
+		if ns.waits == idle {
+			ns.wait(anew)
+		}
 		ns.mu.Unlock()
+		_ = ns.run.Begin() // it may be only a tree that cannot be written
 		ns.tell(err)
 	}
 	return err
@@ -394,9 +404,8 @@ func (ns *notes) logs() int64 {
 }
 
 // trimRuns forgets runs beyond the limits. How large all logs are, which takes longest to
-// find out, it seldom asks after a run with little logs, and never after one without.
+// find out, it seldom asks after a run with little logs, and still less after one without.
 func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
-	const often = 8
 	o := e.keepRuns()
 	slack := 0
 	if o.KeepRuns >= fewRuns {
@@ -406,7 +415,14 @@ func (e *Engine) trimRuns(ctx context.Context, ns *notes) error {
 	if err != nil {
 		return err
 	}
-	if logged := ns.logs(); logged == 0 || logged < muchLogged && n%often > 0 {
+	often := 8
+	switch logged := ns.logs(); {
+	case logged == 0:
+		often = 64
+	case logged >= muchLogged:
+		often = 1
+	}
+	if rand.IntN(often) > 0 {
 		o.KeepLogs = 0
 	}
 	if o.KeepLogs > 0 || o.KeepRuns > 0 && n > o.KeepRuns+slack {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -277,6 +278,69 @@ func TestACollectionLeavesTheRunsOfTheLimitExactly(t *testing.T) {
 	}
 	if n := count(); n != 100 {
 		t.Errorf("%d runs after a collection", n)
+	}
+}
+
+// What cannot be written is told once, and written when it can be, also if nothing else
+// happens.
+func TestARunThatCouldNotBeWrittenIsWrittenAsSoonAsItCanBe(t *testing.T) {
+	needsProcesses(t)
+	dir := filepath.Join(t.TempDir(), "store")
+	e, reader := open(t, embedded.Options{Store: dir, Record: true}), open(t, embedded.Options{Store: dir})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	place := filepath.Join(dir, "runs")
+	if err := os.Rename(place, place+".away"); err != nil {
+		t.Fatal(err)
+	}
+	said, ended := make(chan struct{}), make(chan error, 1)
+	var told atomic.Int32
+	go func() {
+		_, err := e.Resolve(ctx, script(t, graph.Exec{}, "echo said; busybox sleep 60"), engine.SinkFunc(func(ev engine.Event) {
+			switch ev := ev.(type) {
+			case engine.NotKept:
+				if ev.Step < 0 {
+					told.Add(1)
+				}
+			case engine.Output:
+				close(said)
+			}
+		}))
+		ended <- err
+	}()
+	<-said
+	for begun := time.Now(); told.Load() == 0; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("nobody said that the run cannot be written")
+		}
+	}
+	if err := os.Rename(place+".away", place); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		list, err := reader.Store().Runs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 1 {
+			steps, err := reader.Store().Steps(t.Context(), list[0].Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.ContainsFunc(steps, func(st store.Step) bool { return st.State == store.Running }) {
+				break
+			}
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("it was not written")
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if told.Load() != 1 {
+		t.Errorf("it was told %d times", told.Load())
 	}
 }
 

@@ -103,23 +103,21 @@ func makeOwned(path func() string, create func(path string) (*os.File, error)) (
 	for range 100 {
 		p := path()
 		f, err := create(p)
-		if errors.Is(err, os.ErrExist) {
-			// It is another one's, or is about to be removed.
-			time.Sleep(pause)
-			pause = min(2*pause, longestPause)
-			continue
-		} else if err != nil {
-			return nil, "", err
-		}
-		ok, err := tryFlock(f, unix.LOCK_EX)
-		if ok && err == nil {
-			if ok, err = linked(f, p); ok && err == nil {
-				return f, p, nil
+		if err == nil {
+			var ok bool
+			if ok, err = tryFlock(f, unix.LOCK_EX); ok && err == nil {
+				if ok, err = linked(f, p); ok && err == nil {
+					return f, p, nil
+				}
 			}
+			err = errors.Join(err, f.Close())
 		}
-		if err := errors.Join(err, f.Close()); err != nil {
+		if err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, "", err
 		}
+		// It is another one's, or is about to be removed, or was.
+		time.Sleep(pause)
+		pause = min(2*pause, longestPause)
 	}
 	return nil, "", fmt.Errorf("no new name after 100 attempts: %w", ErrBusy)
 }

@@ -83,9 +83,6 @@ func (s *Store) collect(ctx context.Context, o GCOptions, r *GCReport) (err erro
 	if r.Runs, err = s.dropRuns(ctx, o); err != nil {
 		return err
 	}
-	if err := s.dropLogs(); err != nil {
-		return err
-	}
 	if err := s.flushUsed(ctx); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -11,9 +12,8 @@ import (
 )
 
 // TrimRuns removes runs beyond the limits of o, newest kept first, with their
-// logs; what only they needed goes with the next GC. It costs a look at each run
-// that it removes, and at all files of runs if their size is limited. What is left of a run
-// that never began counts as one until GC.
+// logs; what only they needed goes with the next GC. It costs a look at each run,
+// and at all its files if their size is limited.
 func (s *Store) TrimRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	if err := s.writable(); err != nil {
 		return 0, err
@@ -36,7 +36,8 @@ func (s *Store) CountRuns() (int, error) {
 	return len(names), err
 }
 
-// dropRuns removes runs beyond the limits, newest kept first. Runs that go on are kept.
+// dropRuns removes runs beyond the limits, newest kept first, and what is left of others.
+// Runs that go on are kept.
 func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 	names, err := s.runNames()
 	if err != nil {
@@ -48,11 +49,22 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		size := int64(0)
-		if o.KeepLogs > 0 {
-			if size, err = s.runSize(name); err != nil {
+		size, err := s.recordSize(name)
+		if err != nil {
+			return n, err
+		}
+		if size == 0 {
+			if err := s.dropIfUnbegun(name); err != nil {
 				return n, err
 			}
+			continue
+		}
+		if o.KeepLogs > 0 {
+			_, logs, err := usage(s.path("logs", name))
+			if err != nil {
+				return n, err
+			}
+			size += logs
 		}
 		if o.KeepRuns < 0 || o.KeepRuns > 0 && kept >= o.KeepRuns || o.KeepLogs < 0 || o.KeepLogs > 0 && bytes+size > o.KeepLogs {
 			removed, err := s.dropRun(name)
@@ -67,7 +79,7 @@ func (s *Store) dropRuns(ctx context.Context, o GCOptions) (n int, err error) {
 		kept++
 		bytes += size
 	}
-	return n, nil
+	return n, s.dropLogs()
 }
 
 // dropRun removes a run, unless it goes on.
@@ -77,24 +89,14 @@ func (s *Store) dropRun(name string) (removed bool, err error) {
 		size, err = s.recordSize(name)
 		return err
 	})
-	if err != nil || size == 0 { // whoever was about to begin it does so now, and has the logs
+	if err != nil || size == 0 { // who is about to begin it does so, with logs
 		return removed, err
 	}
 	// Without its record nobody finds a run of which logs are missing.
 	return removed, os.RemoveAll(s.path("logs", name))
 }
 
-// runSize gives how large the record and the logs of a run are.
-func (s *Store) runSize(name string) (int64, error) {
-	record, err := s.recordSize(name)
-	if err != nil {
-		return 0, err
-	}
-	_, logs, err := usage(s.path("logs", name))
-	return record + logs, err
-}
-
-// dropLogs removes logs that have lost their record.
+// dropLogs removes logs that have no record: who removed it died, or the power failed.
 func (s *Store) dropLogs() error {
 	list, err := os.ReadDir(s.path("logs"))
 	if err != nil {
@@ -113,28 +115,22 @@ func (s *Store) dropLogs() error {
 
 // hasBegun tells whether a run has a record that says so.
 func (s *Store) hasBegun(name string) (bool, error) {
-	// Without an *os.File: GC asks this of each run.
-	path := s.recordPath(name)
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(s.recordPath(name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if isNoRecord(err) {
 		return false, nil
 	} else if err != nil {
-		return false, &os.PathError{Op: "open", Path: path, Err: err}
+		return false, err
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return false, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return false, nil
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false, err
 	}
 	first := make([]byte, len(`{"run":`))
-	n, err := unix.Pread(fd, first, 0)
-	if err != nil {
-		return false, &os.PathError{Op: "read", Path: path, Err: err}
+	n, err := f.ReadAt(first, 0)
+	if errors.Is(err, io.EOF) {
+		err = nil
 	}
-	return string(first[:n]) == `{"run":`, nil
+	return string(first[:n]) == `{"run":`, err
 }
 
 // isNoRecord tells whether an error says that there is no record, or something else in

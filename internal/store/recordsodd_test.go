@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -101,34 +102,53 @@ func TestWhatIsNoRunInThePlaceOfOneDoesNoHarm(t *testing.T) {
 	}
 }
 
-// A collection that was cut off, or a power cut, leaves logs of which nobody knows: the
-// next one removes them, and no others.
-func TestLogsThatLostTheirRecordGoWithTheNextCollection(t *testing.T) {
-	s := open(t, t.TempDir())
-	for i := range 3 {
-		run, err := s.NewRun([]byte("{}"))
-		check(t, err)
-		f, err := run.Log(1)
-		check(t, err)
-		check(t, f.Close())
-		if i < 2 {
-			check(t, run.End(t.Context(), "done", nil))
-		} else {
-			defer run.End(t.Context(), "done", nil)
-		}
-		if i == 0 {
-			check(t, os.Remove(filepath.Join(s.Dir(), "runs", run.Name())))
-		}
-	}
-	_, err := s.GC(t.Context(), store.GCOptions{})
-	check(t, err)
-	runs, logs := files(t, filepath.Join(s.Dir(), "runs")), files(t, filepath.Join(s.Dir(), "logs"))
-	if len(runs) != 2 || len(logs) != 2 {
-		t.Fatalf("runs %v with logs %v", runs, logs)
+// Who died while it removed a run, or a power cut, leaves logs of which nobody knows: the
+// next look at old runs removes them, and no others.
+func TestLogsThatLostTheirRecordGo(t *testing.T) {
+	for name, look := range map[string]func(s *store.Store) error{
+		"with a collection": func(s *store.Store) error {
+			_, err := s.GC(t.Context(), store.GCOptions{})
+			return err
+		},
+		"with old runs": func(s *store.Store) error {
+			_, err := s.TrimRuns(t.Context(), store.GCOptions{KeepRuns: 3})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			var stay []string
+			for i := range 4 {
+				run, err := s.NewRun([]byte("{}"))
+				check(t, err)
+				f, err := run.Log(1)
+				check(t, err)
+				check(t, f.Close())
+				record := filepath.Join(s.Dir(), "runs", run.Name())
+				if i == 3 { // it goes on
+					defer run.End(t.Context(), "done", nil)
+				} else {
+					check(t, run.End(t.Context(), "done", nil))
+				}
+				switch i {
+				case 0:
+					check(t, os.Remove(record))
+				case 1:
+					check(t, os.Truncate(record, 0))
+				default:
+					stay = append(stay, run.Name())
+				}
+			}
+			check(t, look(s))
+			runs, logs := files(t, filepath.Join(s.Dir(), "runs")), files(t, filepath.Join(s.Dir(), "logs"))
+			if !slices.Equal(runs, stay) || !slices.Equal(logs, []string{stay[0] + "/1.log", stay[1] + "/1.log"}) {
+				t.Fatalf("runs %v with logs %v, want %v", runs, logs, stay)
+			}
+		})
 	}
 }
 
-// What a process that died left in the place of a run keeps no run from being kept by a collection.
+// What a process that died left in the place of a run keeps no run from being kept.
 func TestARunThatNeverBeganIsNotCounted(t *testing.T) {
 	s := open(t, t.TempDir())
 	for range 3 {
@@ -137,17 +157,38 @@ func TestARunThatNeverBeganIsNotCounted(t *testing.T) {
 		check(t, run.End(t.Context(), "done", nil))
 	}
 	at := filepath.Join(s.Dir(), "runs", "20990101-000000.000000-AAAA")
+	look := func(removed int, err error) {
+		t.Helper()
+		if removed != 0 || err != nil {
+			t.Fatalf("%d runs were removed: %v", removed, err)
+		}
+		if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 3 {
+			t.Fatalf("%+v %v", runs, err)
+		}
+		if left := files(t, filepath.Join(s.Dir(), "runs")); len(left) != 3 {
+			t.Fatalf("left: %v", left)
+		}
+	}
+	for i := range 5 {
+		check(t, os.WriteFile(at+fmt.Sprint(i), nil, 0o600))
+	}
+	look(s.TrimRuns(t.Context(), store.GCOptions{KeepRuns: 3}))
 	check(t, os.WriteFile(at, nil, 0o600))
 	check(t, os.WriteFile(at+"B", make([]byte, 100), 0o600)) // by a power cut
 	r, err := s.GC(t.Context(), store.GCOptions{KeepRuns: 3})
-	if r.Runs != 0 || err != nil {
-		t.Fatalf("%d runs were removed: %v", r.Runs, err)
-	}
-	if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 3 {
+	look(r.Runs, err)
+}
+
+// A run begins even if who was about to remove its record died in between.
+func TestARunTakesOverTheRecordThatItMadeBefore(t *testing.T) {
+	s := open(t, t.TempDir())
+	run, err := s.NewRun([]byte("{}"))
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(s.Dir(), "runs", run.Name()), nil, 0o600))
+	check(t, run.Begin())
+	check(t, run.End(t.Context(), "done", nil))
+	if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0].State != "done" {
 		t.Fatalf("%+v %v", runs, err)
-	}
-	if left := files(t, filepath.Join(s.Dir(), "runs")); len(left) != 3 {
-		t.Fatalf("left: %v", left)
 	}
 }
 

@@ -109,7 +109,7 @@ func (r *Run) begin() error {
 // process dies. The caller holds mu.
 func (r *Run) append(lines ...runEntry) (err error) {
 	if r.record == nil {
-		if r.record, _, err = makeOwned(func() string { return r.s.recordPath(r.name) }, newFile); err != nil {
+		if r.record, _, err = makeOwned(func() string { return r.s.recordPath(r.name) }, newRecord); err != nil {
 			return err
 		}
 	}
@@ -129,6 +129,23 @@ func (r *Run) append(lines ...runEntry) (err error) {
 	}
 	r.size += int64(len(b))
 	return nil
+}
+
+// newRecord makes the record of a run, for makeOwned. One in which nothing is has been made
+// before, by the same run: who was about to remove it may have died.
+func newRecord(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() > 0 {
+		err = os.ErrExist // another run has the same name
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // PutStep is [Run.PutSteps] for one step.

@@ -39,8 +39,8 @@ type runEnded struct {
 	Data  json.RawMessage `json:"data,omitempty"` // in the place of that of the beginning
 }
 
-// appendEntry adds a line to those in b. It writes what encoding/json would, which takes
-// many times as long, and as long as a run for the first line of a process.
+// appendEntry adds a line to those in b. It means what encoding/json would write, which
+// takes many times as long, and as long as a short run for the first line of a process.
 func appendEntry(b []byte, e runEntry) ([]byte, error) {
 	l := entryLine{b: b}
 	switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -91,30 +92,41 @@ func TestALineOfANodeIsWhatItWas(t *testing.T) {
 	}
 }
 
-func TestALineIsWhatEncodingJSONWrites(t *testing.T) {
+func TestALineMeansWhatEncodingJSONWrites(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	texts := []string{"", "done", "<&>", "\u2028é", "a\nb\"\\", "\xff\x00"}
-	data := []json.RawMessage{nil, {}, json.RawMessage(`{}`), json.RawMessage(`{"A":[1,"é"],"B":null}`), json.RawMessage("{\n}"), json.RawMessage("\"\\n\"")}
-	times := []time.Time{{}, time.Unix(1, 0).UTC(), time.Unix(1e9, 123456789).UTC(), time.Now().UTC()}
+	data := []json.RawMessage{nil, {}, json.RawMessage(`{}`), json.RawMessage(`{"A":[1,"é"],"B":null}`), json.RawMessage("{\n}"), json.RawMessage("\"\\n\""), json.RawMessage(" [1,\t\"<&>\u2028\"]\r\n")}
+	times := []time.Time{{}, time.Unix(1, 0).UTC(), time.Unix(1e9, 123456789).In(time.FixedZone("", -5*60*60)), time.Now()}
 	digests := []digest.Digest{{}, digest.Of(nil), digest.Of([]byte("a"))}
 	for range 2000 {
-		text, raw, at := texts[r.IntN(len(texts))], data[r.IntN(len(data))], times[r.IntN(len(times))]
-		e := []runEntry{
-			{Run: &runBegun{at, raw}},
-			{Node: &runNode{digest.Of([]byte(text)), []byte(text)}},
-			{Step: &Step{
-				Index: r.IntN(100), Name: text, State: RunState(texts[r.IntN(len(texts))]), Before: digests[r.IntN(3)], After: digests[r.IntN(3)],
-				Started: at, Ended: times[r.IntN(len(times))], Data: raw,
-			}},
-			{End: &runEnded{RunState(text), at, raw}},
-		}[r.IntN(4)]
-		want, err := json.Marshal(e)
+		text, state, raw := texts[r.IntN(len(texts))], RunState(texts[r.IntN(len(texts))]), data[r.IntN(len(data))]
+		at, later := times[r.IntN(len(times))], times[r.IntN(len(times))]
+		before, after := digests[r.IntN(3)], digests[r.IntN(3)]
+		index, kind := r.IntN(100), r.IntN(4)
+		entry := func(at, later time.Time) runEntry {
+			return []runEntry{
+				{Run: &runBegun{at, raw}},
+				{Node: &runNode{digest.Of([]byte(text)), []byte(text)}},
+				{Step: &Step{Index: index, Name: text, State: state, Before: before, After: after, Started: at, Ended: later, Data: raw}},
+				{End: &runEnded{state, at, raw}},
+			}[kind]
+		}
+		other, err := json.Marshal(entry(at.UTC(), later.UTC()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := appendEntry([]byte("before"), e)
-		if err != nil || string(got) != "before"+string(want)+"\n" {
-			t.Fatalf("%s %v, want %s", got, err, want)
+		line, err := appendEntry(nil, entry(at, later))
+		if err != nil || bytes.IndexByte(line, '\n') != len(line)-1 {
+			t.Fatalf("%q is no line: %v", line, err)
+		}
+		var got, want runEntry
+		if err := errors.Join(json.Unmarshal(line, &got), json.Unmarshal(other, &want)); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		a, aerr := json.Marshal(got)
+		b, berr := json.Marshal(want)
+		if aerr != nil || berr != nil || !bytes.Equal(a, b) {
+			t.Fatalf("%s says %s, %s says %s: %v %v", line, a, other, b, aerr, berr)
 		}
 	}
 }
@@ -193,6 +205,32 @@ func TestARunThatHasOnlyBegunIsSeenAndCrashesWithItsProcess(t *testing.T) {
 	stands(Running)
 	run.record.Close() // as its process ends
 	stands(Crashed)
+}
+
+// Two runs never have one record.
+func TestARunOfTheNameOfAnotherOneDoesNotBegin(t *testing.T) {
+	s := openEmpty(t)
+	var first *Run
+	for _, state := range []string{"going on", "ended"} {
+		if first == nil {
+			var err error
+			if first, err = s.NewRun(json.RawMessage(`{}`)); err != nil {
+				t.Fatal(err)
+			}
+			if err := first.Begin(); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := first.End(t.Context(), "done", nil); err != nil {
+			t.Fatal(err)
+		}
+		run := &Run{s: s, name: first.name, data: json.RawMessage(`{"Asked":"second"}`)}
+		if err := run.Begin(); !errors.Is(err, ErrBusy) {
+			t.Errorf("where the other one is %s: %v", state, err)
+		}
+	}
+	if runs, err := s.Runs(t.Context()); err != nil || len(runs) != 1 || string(runs[0].Data) != "{}" {
+		t.Fatalf("%+v %v", runs, err)
+	}
 }
 
 func TestAWriteThatFailsLeavesTheRecordAsItWas(t *testing.T) {
